@@ -1,0 +1,1 @@
+"""headgate's server: the truth about flow runs, over SQL, behind gRPC."""

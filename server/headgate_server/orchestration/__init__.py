@@ -1,0 +1,1 @@
+"""What is allowed: pure rules over a proposed state. No I/O, no clock, no SQL, no wire."""
