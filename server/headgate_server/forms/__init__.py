@@ -1,0 +1,1 @@
+"""What a person may answer: placeholders filled in, answers held against a JSON schema. Pure."""

@@ -1,0 +1,138 @@
+"""Hold an answer against the JSON schema (Draft 2020-12) that a paused run asked it to fit.
+
+Schemas come from the programs that pause, answers from people. Neither is trusted to be well
+formed: whatever they are, the outcome is silence or one of the three errors below, and nothing is
+fetched from anywhere. What is not bounded here is time: a `pattern` that backtracks for ever, or
+references that double at each step, keep the validator as busy as the schema's author pleases.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema.exceptions import SchemaError, ValidationError, best_match
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import EMPTY_REGISTRY, Schema
+
+from headgate_server.forms.leniency import make_lenient, without_required
+from headgate_server.forms.nesting import DEPTH_MAX, is_deeper_than
+from headgate_server.forms.wording import shorten
+
+__all__ = ["AnswerRefusedError", "CircularSchemaError", "SchemaInvalidError", "check_answer"]
+
+_PATTERNS: Final = FormatChecker(formats=("regex",))
+"""Formats a schema itself must keep. Named, because the default varies with what is installed."""
+
+
+class AnswerRefusedError(Exception):
+    """The answer does not fit the schema. The text says where and why, for a person's eyes."""
+
+    def __init__(self, place: str, reason: str) -> None:
+        """Put the reason behind the words that clients know.
+
+        Args:
+            place: Where in the answer the fault is; empty for the answer as a whole.
+            reason: What is wrong there.
+        """
+        where = f" for field '{place}'" if place else ""
+        super().__init__(shorten(f"Validation failed{where}. Failure reason: {reason}"))
+
+
+class CircularSchemaError(Exception):
+    """The references in the schema lead round in circles."""
+
+    def __init__(self) -> None:
+        """Say so, in the words that clients know."""
+        super().__init__("Invalid schema: Unable to validate schema with circular references.")
+
+
+class SchemaInvalidError(Exception):
+    """What is stored as a schema is none, or refers to something that is not in it."""
+
+    def __init__(self, reason: str) -> None:
+        """Put the reason behind the words that clients know."""
+        super().__init__(shorten(f"Invalid schema: {reason}"))
+
+
+def check_answer(
+    schema: object,
+    answer: object,
+    *,
+    ignore_required: bool = False,
+    allow_none_with_default: bool = False,
+) -> None:
+    """Pass in silence if an answer fits a schema.
+
+    Optional properties without a default may also be null, and tuples may be written as lists of
+    item schemas (see `make_lenient`). Formats are not enforced. Defaults are not filled in.
+
+    Args:
+        schema: The schema as parsed JSON. It is not changed.
+        answer: The hydrated answer.
+        ignore_required: Let every property be left out.
+        allow_none_with_default: Let outermost properties that have a default be null as well.
+
+    Raises:
+        AnswerRefusedError: The answer does not fit, or nests more than `DEPTH_MAX` levels deep. Of
+            several faults the text names the one that matters most.
+        CircularSchemaError: Checking the answer came round to the same place for ever.
+        SchemaInvalidError: The schema is no JSON schema, nests too deeply, or the answer leads to a
+            reference that leads out of the schema.
+    """
+    prepared = _prepare(
+        schema, ignore_required=ignore_required, allow_none_with_default=allow_none_with_default
+    )
+    if is_deeper_than(answer, DEPTH_MAX):
+        raise AnswerRefusedError("", f"It is nested more than {DEPTH_MAX} levels deep.")
+    fault = _find_fault(prepared, answer)
+    if fault is not None:
+        raise AnswerRefusedError(_place(fault.absolute_path), fault.message)
+
+
+def _prepare(schema: object, *, ignore_required: bool, allow_none_with_default: bool) -> Schema:
+    """Rewrite a schema as far as it must be, and see that it is one."""
+    try:
+        prepared = make_lenient(schema, allow_none_with_default=allow_none_with_default)
+        if ignore_required:
+            prepared = without_required(prepared)
+        return _check(prepared)
+    except RecursionError as error:
+        raise SchemaInvalidError("It is nested too deeply.") from error
+
+
+def _check(schema: object) -> Schema:
+    if not isinstance(schema, dict | bool):
+        raise SchemaInvalidError("It is neither an object nor a boolean.")
+    try:
+        Draft202012Validator.check_schema(schema, format_checker=_PATTERNS)
+    except SchemaError as error:
+        place = _place(error.absolute_path)
+        message = f"{error.message} (at '{place}')" if place else error.message
+        raise SchemaInvalidError(message) from error
+    except RecursionError:
+        raise
+    except Exception as error:  # a pattern beyond what the engine holds may raise anything
+        raise SchemaInvalidError(str(error)) from error
+    return schema
+
+
+def _find_fault(schema: Schema, answer: object) -> ValidationError | None:
+    """Give the fault that matters most, if there is one."""
+    try:
+        validator = Draft202012Validator(schema, registry=EMPTY_REGISTRY)
+        fault: ValidationError | None = best_match(validator.iter_errors(answer))
+    except RecursionError as error:
+        raise CircularSchemaError from error
+    except ArithmeticError as error:  # a number so large that it cannot be compared
+        raise AnswerRefusedError("", str(error)) from error
+    except Unresolvable as error:
+        raise SchemaInvalidError(f"The reference '{error.ref}' leads nowhere.") from error
+    except Exception as error:  # a reference into what is no schema may raise anything
+        raise SchemaInvalidError(str(error)) from error
+    return fault
+
+
+def _place(path: Iterable[str | int]) -> str:
+    """Write a place in a JSON value as `name.name[index]`."""
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return "".join(steps).removeprefix(".")

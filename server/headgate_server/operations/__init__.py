@@ -1,0 +1,1 @@
+"""What the service does: one public method for each call or pass."""

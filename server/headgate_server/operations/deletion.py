@@ -1,0 +1,127 @@
+"""Deletion of flow runs, many at once inside the writer's transaction."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+from msgspec.structs import replace
+
+from headgate_server.model.commands import DeleteFlowRun
+from headgate_server.model.errors import FlowRunNotFoundError, HeadgateError, VersionMismatchError
+from headgate_server.model.events import Change, EventKind
+from headgate_server.model.flow_runs import FlowRun
+from headgate_server.storage import flow_runs, inputs
+from headgate_server.storage.database import Connection
+from headgate_server.storage.flow_runs import Loaded
+from headgate_server.storage.writer import LostRace, Outcome, Written
+
+
+class DeletedFlowRun(msgspec.Struct, frozen=True, kw_only=True):
+    """What is left to say of a run that was deleted."""
+
+    revision: int = 0
+    """Revision of the change."""
+
+
+def delete_all(
+    conn: Connection, now: datetime, commands: Sequence[DeleteFlowRun]
+) -> list[Outcome[DeletedFlowRun]]:
+    """Delete runs with their states and inputs."""
+    loaded = flow_runs.load(conn, list({each.flow_run_id for each in commands}))
+    going: dict[str, Loaded] = {}
+    refusals: list[HeadgateError | None] = []
+    for command in commands:
+        found = None if command.flow_run_id in going else loaded.get(command.flow_run_id)
+        refusals.append(_refusal(command, found))
+        if found is not None and refusals[-1] is None:
+            going[found.run.id] = found
+    changes = delete_runs(conn, now, going)
+    return [
+        refusal or _outcome(command, loaded, changes)
+        for command, refusal in zip(commands, refusals, strict=True)
+    ]
+
+
+def delete_runs(
+    conn: Connection, now: datetime, going: Mapping[str, Loaded]
+) -> dict[str, tuple[Change, ...]]:
+    """Delete runs at the editions they were loaded at.
+
+    Their subflow runs stay and lose their parent.
+
+    Returns:
+        What to note in the log for each run that was deleted: its inputs, then itself, then its subflow runs. Runs that
+        had moved on are left out.
+    """
+    if not going:
+        return {}
+    left = inputs.of_runs(conn, list(going))
+    orphans = flow_runs.load(
+        conn, [each for each in flow_runs.subflows_of(conn, list(going)) if each not in going]
+    )
+    gone = flow_runs.delete(conn, [(run_id, each.edition) for run_id, each in going.items()])
+    changes = {
+        run_id: (
+            *(
+                Change(kind=EventKind.INPUT_DELETED, flow_run_id=run_id, input=each)
+                for each in left
+                if each.flow_run_id == run_id
+            ),
+            Change(
+                kind=EventKind.RUN_DELETED,
+                flow_run_id=run_id,
+                before=going[run_id].run,
+                flow=going[run_id].flow,
+            ),
+        )
+        for run_id in going
+        if run_id in gone
+    }
+    if orphans and changes:
+        last = next(reversed(changes))
+        changes[last] += _orphaned(conn, now, orphans)
+    return changes
+
+
+def _orphaned(conn: Connection, now: datetime, orphans: Mapping[str, Loaded]) -> tuple[Change, ...]:
+    """Take the parent from subflow runs; the database has done so in their columns already."""
+    detached = {
+        run_id: replace(each.run, parent_task_run_id=None, update_time=now)
+        for run_id, each in orphans.items()
+    }
+    kept = flow_runs.update(
+        conn, [(run, orphans[run_id].edition) for run_id, run in detached.items()]
+    )
+    return tuple(
+        Change(
+            kind=EventKind.RUN_UPDATE,
+            flow_run_id=run_id,
+            before=orphans[run_id].run,
+            after=detached[run_id],
+            flow=orphans[run_id].flow,
+        )
+        for run_id in kept
+    )
+
+
+def _refusal(command: DeleteFlowRun, found: Loaded | None) -> HeadgateError | None:
+    """Return why a deletion cannot be made; None if it can."""
+    if found is None:
+        return FlowRunNotFoundError(command.flow_run_id)
+    if command.expected_version not in {None, found.run.version}:
+        return _mismatch(command.expected_version or 0, found.run)
+    return None
+
+
+def _outcome(
+    command: DeleteFlowRun, loaded: Mapping[str, Loaded], changes: Mapping[str, tuple[Change, ...]]
+) -> Outcome[DeletedFlowRun]:
+    """Return what became of a deletion that was not refused."""
+    if command.flow_run_id in changes:
+        return Written(DeletedFlowRun(), changes[command.flow_run_id])
+    run = loaded[command.flow_run_id].run
+    return LostRace(_mismatch(run.version, replace(run, version=run.version + 1)))
+
+
+def _mismatch(expected: int, run: FlowRun) -> VersionMismatchError:
+    return VersionMismatchError(run.id, expected, run.version)

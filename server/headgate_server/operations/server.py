@@ -1,0 +1,39 @@
+"""What the server can say of itself."""
+
+from headgate_server.model.server_info import Limits, ServerInfo
+from headgate_server.storage import events, schema
+from headgate_server.storage.database import Connection, Database
+from headgate_server.storage.events import LogPosition
+
+CAPABILITIES = ("request-ids", "wait-flow-runs", "watch-flow-run-inputs", "watch-flow-runs")
+
+
+class ServerFacts:
+    """Tells the server's version, limits and place in the log."""
+
+    def __init__(self, database: Database, *, version: str, limits: Limits) -> None:
+        self._database = database
+        self._version = version
+        self._limits = limits
+
+    async def info(self) -> ServerInfo:
+        """Return what the server is.
+
+        Raises:
+            DatabaseUnavailableError: The database did not answer.
+        """
+        log, revision = await self._database.read(_look)
+        return ServerInfo(
+            version=self._version,
+            capabilities=CAPABILITIES,
+            limits=self._limits,
+            database_kind=self._database.kind,
+            head_revision=log.revision,
+            oldest_revision=log.oldest_revision,
+            epoch=log.epoch,
+            schema_revision=revision,
+        )
+
+
+def _look(conn: Connection) -> tuple[LogPosition, str]:
+    return events.position(conn), schema.current_revision(conn) or ""

@@ -1,0 +1,1 @@
+"""The callers' door: protobuf in, protobuf out."""

@@ -1,0 +1,117 @@
+"""The log of events: appended to by the writer, read by the tail and by watchers that lag."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from headgate_server.model.events import Change, Event
+from headgate_server.storage.bulk import BulkInsert, Prepared
+from headgate_server.storage.tables import EVENT, LOG
+from headgate_server.storage.times import from_micros, to_micros
+
+_ENCODE: Final = msgspec.json.Encoder().encode
+_DECODE: Final = msgspec.json.Decoder(Change).decode
+
+_INSERT: Final = BulkInsert(
+    EVENT.c.revision, EVENT.c.last_revision, EVENT.c.commit_time, EVENT.c.flow_run_id, EVENT.c.body
+)
+_ADVANCE: Final = Prepared(
+    lambda parameter: (
+        update(LOG).values(revision=LOG.c.revision + parameter(1)).returning(LOG.c.revision)
+    )
+)
+
+
+class LogPosition(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the log stands."""
+
+    revision: int
+    """The revision of the newest event; 0 before the first."""
+    oldest_revision: int
+    """A watch can resume from this revision and any later one."""
+    epoch: str
+    """The identity of the database."""
+
+
+def append(conn: Connection, groups: Sequence[Sequence[Change]], now: datetime) -> list[Event]:
+    """Write changes to the log, those of one call together, and return them as events.
+
+    Must be the last step of a transaction: from here to the commit no other server can append.
+    """
+    count = sum(map(len, groups))
+    if not count:
+        return []
+    ((head,),) = _ADVANCE.run(conn, count)
+    revision = head - count
+    happened: list[Event] = []
+    rows: list[tuple[Any, ...]] = []
+    commit_micros = to_micros(now)
+    for group in groups:
+        last = revision + len(group)
+        for change in group:
+            revision += 1
+            happened.append(
+                Event(revision=revision, last_revision=last, commit_time=now, change=change)
+            )
+            rows.append((revision, last, commit_micros, change.flow_run_id, _ENCODE(change)))
+    _INSERT.run(conn, rows)
+    return happened
+
+
+def position(conn: Connection) -> LogPosition:
+    """Return where the log stands."""
+    row = conn.execute(select(LOG.c.revision, LOG.c.oldest_revision, LOG.c.epoch)).one()
+    return LogPosition(revision=row.revision, oldest_revision=row.oldest_revision, epoch=row.epoch)
+
+
+def read(
+    conn: Connection, after: int, limit: int, flow_run_ids: Collection[str] | None = None
+) -> list[Event]:
+    """Return the events after a revision in order, at most `limit`, of some runs or of all."""
+    statement = (
+        select(EVENT.c.revision, EVENT.c.last_revision, EVENT.c.commit_time, EVENT.c.body)
+        .where(EVENT.c.revision > after)
+        .order_by(EVENT.c.revision)
+        .limit(limit)
+    )
+    if flow_run_ids is not None:
+        statement = statement.where(EVENT.c.flow_run_id.in_(flow_run_ids))
+    return [
+        Event(
+            revision=row.revision,
+            last_revision=row.last_revision,
+            commit_time=from_micros(row.commit_time),
+            change=_DECODE(row.body),
+        )
+        for row in conn.execute(statement)
+    ]
+
+
+def trim(conn: Connection, before: datetime, limit: int) -> int:
+    """Drop at most `limit` events older than a time, and return how many were dropped."""
+    oldest = (
+        select(EVENT.c.revision, EVENT.c.commit_time)
+        .order_by(EVENT.c.revision)
+        .limit(limit)
+        .subquery()
+    )
+    last = conn.execute(
+        select(func.max(oldest.c.revision)).where(oldest.c.commit_time < to_micros(before))
+    ).scalar()
+    if last is None:
+        return 0
+    conn.execute(update(LOG).values(oldest_revision=last))
+    return conn.execute(delete(EVENT).where(EVENT.c.revision <= last)).rowcount
+
+
+def begin_log(conn: Connection, epoch: str) -> None:
+    """Write the one row that says where the log stands, for a new database."""
+    conn.execute(insert(LOG).values(id=1, revision=0, oldest_revision=0, epoch=epoch))
+
+
+def change_epoch(conn: Connection, epoch: str) -> None:
+    """Give the database a new identity, so that resume tokens of the old one are refused."""
+    conn.execute(update(LOG).values(epoch=epoch))

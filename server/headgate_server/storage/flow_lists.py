@@ -1,0 +1,49 @@
+"""Lists of flows, and counts."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from sqlalchemy import Connection, func, select
+
+from headgate_server.model.filters import FlowFilter, FlowRunFilter
+from headgate_server.model.flows import Flow, FlowSort
+from headgate_server.model.paging import Page, PageRequest
+from headgate_server.storage.flows import decode_flow
+from headgate_server.storage.narrowing import conditions_for_flows
+from headgate_server.storage.paging import Order, read_page
+from headgate_server.storage.tables import FLOW
+
+__all__ = ["count", "list_page"]
+
+_ORDERS: Final[Mapping[FlowSort, Order]] = {
+    FlowSort.NAME_ASC: Order(key=FLOW.c.name, id=FLOW.c.id),
+    FlowSort.NAME_DESC: Order(key=FLOW.c.name, id=FLOW.c.id, is_descending=True),
+    FlowSort.CREATED_DESC: Order(key=FLOW.c.create_time, id=FLOW.c.id, is_descending=True),
+    FlowSort.UPDATED_DESC: Order(key=FLOW.c.update_time, id=FLOW.c.id, is_descending=True),
+}
+
+
+def list_page(
+    conn: Connection,
+    flows: FlowFilter | None,
+    flow_runs: FlowRunFilter | None,
+    sort: FlowSort,
+    page: PageRequest,
+) -> Page[Flow]:
+    """Return a page of the flows that match and, if a filter of runs is given, have a run that matches it.
+
+    Raises:
+        PageTokenMismatchError: The token is not of this list.
+    """
+    conditions = conditions_for_flows(conn, flows, flow_runs)
+    order = _ORDERS[sort]
+    found = read_page(conn, select(FLOW.c.body), conditions, order, page, "flows", flows, flow_runs)
+    return Page(
+        items=tuple(decode_flow(row.body) for row in found.items), next_token=found.next_token
+    )
+
+
+def count(conn: Connection, flows: FlowFilter | None, flow_runs: FlowRunFilter | None) -> int:
+    """Return how many flows match and, if a filter of runs is given, have a run that matches it."""
+    statement = select(func.count()).select_from(FLOW)
+    return conn.execute(statement.where(*conditions_for_flows(conn, flows, flow_runs))).scalar_one()

@@ -1,0 +1,288 @@
+"""Flow runs and their states, as rows. The hot path: every statement is over many rows at once."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+from sqlalchemy import Connection, select
+from sqlalchemy import delete as delete_from
+
+from headgate_server.model.flow_runs import FlowRun
+from headgate_server.model.flows import Flow
+from headgate_server.model.states import State
+from headgate_server.storage.bulk import BulkDelete, BulkInsert, BulkSelect, BulkUpdate, Row
+from headgate_server.storage.tables import (
+    FLOW,
+    FLOW_RUN,
+    FLOW_RUN_PAYLOAD,
+    FLOW_RUN_STATE,
+    FLOW_RUN_TAG,
+    TASK_RUN,
+)
+from headgate_server.storage.times import to_micros
+
+_ENCODE: Final = msgspec.json.Encoder().encode
+decode_run: Final = msgspec.json.Decoder(FlowRun).decode
+decode_state: Final = msgspec.json.Decoder(State).decode
+_CHANGING: Final = (
+    FLOW_RUN.c.version,
+    FLOW_RUN.c.edition,
+    FLOW_RUN.c.name,
+    FLOW_RUN.c.state_type,
+    FLOW_RUN.c.state_name,
+    FLOW_RUN.c.flow_version,
+    FLOW_RUN.c.has_tags,
+    FLOW_RUN.c.expected_start_time,
+    FLOW_RUN.c.next_scheduled_start_time,
+    FLOW_RUN.c.start_time,
+    FLOW_RUN.c.end_time,
+    FLOW_RUN.c.effective_start_time,
+    FLOW_RUN.c.pause_expire_time,
+    FLOW_RUN.c.parent_task_run_id,
+    FLOW_RUN.c.body,
+)
+_FIXED: Final = (
+    FLOW_RUN.c.id,
+    FLOW_RUN.c.flow_id,
+    FLOW_RUN.c.deployment_id,
+    FLOW_RUN.c.work_queue_name,
+    FLOW_RUN.c.idempotency_key,
+)
+_INSERT: Final = BulkInsert(*_CHANGING, *_FIXED)
+_UPDATE: Final = BulkUpdate(FLOW_RUN.c.id, FLOW_RUN.c.edition, *_CHANGING)
+_DELETE: Final = BulkDelete(FLOW_RUN.c.id, FLOW_RUN.c.edition)
+_TASK_RUNS: Final = BulkSelect(select(TASK_RUN.c.id), TASK_RUN.c.id)
+_INSERT_PAYLOADS: Final = BulkInsert(*FLOW_RUN_PAYLOAD.c)
+_INSERT_TAGS: Final = BulkInsert(
+    FLOW_RUN_TAG.c.flow_run_id, FLOW_RUN_TAG.c.tag, ignore_conflicts=True
+)
+_INSERT_STATES: Final = BulkInsert(*FLOW_RUN_STATE.c)
+_LOAD: Final = BulkSelect(
+    select(
+        FLOW_RUN.c.id, FLOW_RUN.c.edition, FLOW_RUN.c.body, FLOW.c.body.label("flow_body")
+    ).join_from(FLOW_RUN, FLOW),
+    FLOW_RUN.c.id,
+)
+_IS_CURRENT: Final = (FLOW_RUN_STATE.c.flow_run_id == FLOW_RUN.c.id) & (
+    FLOW_RUN_STATE.c.version == FLOW_RUN.c.version
+)
+_CURRENT_DATA: Final = BulkSelect(
+    select(FLOW_RUN.c.id, FLOW_RUN_STATE.c.data_json).join_from(
+        FLOW_RUN, FLOW_RUN_STATE, _IS_CURRENT
+    ),
+    FLOW_RUN.c.id,
+)
+_FULL: Final = BulkSelect(
+    select(
+        FLOW_RUN.c.id,
+        FLOW_RUN.c.body,
+        FLOW_RUN_STATE.c.data_json,
+        FLOW_RUN_PAYLOAD.c.parameters_json,
+        FLOW_RUN_PAYLOAD.c.context_json,
+        FLOW_RUN_PAYLOAD.c.job_variables_json,
+    )
+    .join_from(FLOW_RUN, FLOW_RUN_STATE, _IS_CURRENT, isouter=True)
+    .join(FLOW_RUN_PAYLOAD, FLOW_RUN_PAYLOAD.c.flow_run_id == FLOW_RUN.c.id, isouter=True),
+    FLOW_RUN.c.id,
+)
+_BASIC: Final = BulkSelect(select(FLOW_RUN.c.id, FLOW_RUN.c.body), FLOW_RUN.c.id)
+_TRANSITIONS: Final = BulkSelect(
+    select(FLOW_RUN_STATE.c.flow_run_id, FLOW_RUN_STATE.c.transition_id).where(
+        FLOW_RUN_STATE.c.transition_id.is_not(None)
+    ),
+    FLOW_RUN_STATE.c.transition_id,
+)
+
+
+class Loaded(msgspec.Struct, frozen=True, kw_only=True):
+    """A run as it is stored, in BASIC view."""
+
+    run: FlowRun
+    edition: int
+    """Counts the changes of the row; a write must name the one that it was decided on."""
+    flow: Flow
+
+
+def load(conn: Connection, run_ids: Sequence[str]) -> dict[str, Loaded]:
+    """Return the runs that exist among these, in BASIC view, by id."""
+    return {
+        run_id: Loaded(run=decode_run(body), edition=edition, flow=_decode_flow(bytes(flow_body)))
+        for run_id, edition, body, flow_body in _LOAD.run(conn, run_ids)
+    }
+
+
+def load_basic(conn: Connection, run_ids: Sequence[str]) -> dict[str, FlowRun]:
+    """Return the runs that exist among these, in BASIC view, by id."""
+    return {run_id: decode_run(body) for run_id, body in _BASIC.run(conn, run_ids)}
+
+
+def load_full(conn: Connection, run_ids: Sequence[str]) -> dict[str, FlowRun]:
+    """Return the runs that exist among these, in FULL view, by id."""
+    return {row[0]: _full(*row[1:]) for row in _FULL.run(conn, run_ids)}
+
+
+def current_data(conn: Connection, run_ids: Sequence[str]) -> dict[str, str | None]:
+    """Return the data of the current states of these runs, by run id."""
+    return {row[0]: row[1] for row in _CURRENT_DATA.run(conn, run_ids)}
+
+
+def transitions_made(conn: Connection, transition_ids: Sequence[str]) -> set[tuple[str, str]]:
+    """Return which of these transitions were made, as pairs of run id and transition id."""
+    return {(run_id, made) for run_id, made in _TRANSITIONS.run(conn, transition_ids)}
+
+
+def insert(conn: Connection, runs: Sequence[FlowRun]) -> None:
+    """Insert new runs, given in FULL view, with their payloads and tags but without their states."""
+    _INSERT.run(conn, [(*_changing(run, 1), *_fixed(run)) for run in runs])
+    _INSERT_PAYLOADS.run(
+        conn,
+        [
+            (run.id, *payload)
+            for run in runs
+            if (payload := (run.parameters_json, run.context_json, run.job_variables_json))
+            != ("{}", "{}", "{}")
+        ],
+    )
+    _INSERT_TAGS.run(conn, [(run.id, tag) for run in runs for tag in run.tags])
+
+
+def update(conn: Connection, changed: Sequence[tuple[FlowRun, int]]) -> set[str]:
+    """Write runs as they now stand, each with the edition it was loaded at.
+
+    Returns:
+        The ids of the runs that were written. The others had moved on.
+    """
+    return _UPDATE.run(
+        conn, [(*_changing(run, edition + 1), run.id, edition) for run, edition in changed]
+    )
+
+
+def insert_states(conn: Connection, states: Sequence[tuple[str, State]]) -> None:
+    """Insert states, each with the id of its run."""
+    _INSERT_STATES.run(
+        conn,
+        [
+            (
+                run_id,
+                state.version,
+                state.details.transition_id,
+                _ENCODE(without_data(state)),
+                state.data_json,
+            )
+            for run_id, state in states
+        ],
+    )
+
+
+def delete(conn: Connection, editions: Sequence[tuple[str, int]]) -> set[str]:
+    """Delete runs with everything under them, each at the edition it was loaded at.
+
+    Returns:
+        The ids of the runs that were deleted. The others had moved on.
+    """
+    return _DELETE.run(conn, editions)
+
+
+def subflows_of(conn: Connection, run_ids: Sequence[str]) -> list[str]:
+    """Return the ids of the runs that task runs of these runs started."""
+    statement = (
+        select(FLOW_RUN.c.id)
+        .join_from(FLOW_RUN, TASK_RUN, FLOW_RUN.c.parent_task_run_id == TASK_RUN.c.id)
+        .where(TASK_RUN.c.flow_run_id.in_(run_ids))
+    )
+    return list(conn.execute(statement).scalars())
+
+
+def task_runs_among(conn: Connection, task_run_ids: Sequence[str]) -> set[str]:
+    """Return which of these task runs exist."""
+    return {task_run_id for (task_run_id,) in _TASK_RUNS.run(conn, task_run_ids)}
+
+
+def replace_payload(conn: Connection, run: FlowRun) -> None:
+    """Write what lists do not show of a run given in FULL view."""
+    conn.execute(delete_from(FLOW_RUN_PAYLOAD).where(FLOW_RUN_PAYLOAD.c.flow_run_id == run.id))
+    _INSERT_PAYLOADS.run(
+        conn, [(run.id, run.parameters_json, run.context_json, run.job_variables_json)]
+    )
+
+
+def replace_tags(conn: Connection, run: FlowRun) -> None:
+    """Write the tags of a run."""
+    conn.execute(delete_from(FLOW_RUN_TAG).where(FLOW_RUN_TAG.c.flow_run_id == run.id))
+    _INSERT_TAGS.run(conn, [(run.id, tag) for tag in run.tags])
+
+
+def without_data(state: State) -> State:
+    """Return a state without its data."""
+    return state if state.data_json is None else msgspec.structs.replace(state, data_json=None)
+
+
+def basic(run: FlowRun) -> FlowRun:
+    """Return a run in BASIC view."""
+    if run.parameters_json is None and (run.state is None or run.state.data_json is None):
+        return run
+    return msgspec.structs.replace(
+        run,
+        state=None if run.state is None else without_data(run.state),
+        parameters_json=None,
+        context_json=None,
+        job_variables_json=None,
+    )
+
+
+def _full(
+    body: bytes,
+    data: str | None,
+    parameters: str | None,
+    context: str | None,
+    job_variables: str | None,
+) -> FlowRun:
+    """Return a run from its body and what is kept beside it."""
+    run = decode_run(body)
+    state = run.state
+    if state is not None and data is not None:
+        state = msgspec.structs.replace(state, data_json=data)
+    return msgspec.structs.replace(
+        run,
+        state=state,
+        parameters_json=parameters or "{}",
+        context_json=context or "{}",
+        job_variables_json=job_variables or "{}",
+    )
+
+
+def _changing(run: FlowRun, edition: int) -> Row:
+    """Return the columns of a run that may change."""
+    state = run.state
+    pause = state.details.pause_expire_time if state and state.type == "PAUSED" else None
+    start = to_micros(run.start_time)
+    expected = to_micros(run.expected_start_time)
+    return (
+        run.version,
+        edition,
+        run.name,
+        state and str(state.type),
+        state and state.name,
+        run.flow_version,
+        int(bool(run.tags)),
+        expected,
+        to_micros(run.next_scheduled_start_time),
+        start,
+        to_micros(run.end_time),
+        expected if start is None else start,
+        to_micros(pause),
+        run.parent_task_run_id,
+        _ENCODE(basic(run)),
+    )
+
+
+def _fixed(run: FlowRun) -> Row:
+    """Return the columns of a run that never change."""
+    return (run.id, run.flow_id, run.deployment_id, run.work_queue_name, run.idempotency_key)
+
+
+@lru_cache(maxsize=1024)
+def _decode_flow(body: bytes) -> Flow:
+    """Return a flow from its row; runs of one flow share it."""
+    return msgspec.json.decode(body, type=Flow)

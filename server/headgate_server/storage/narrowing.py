@@ -1,0 +1,149 @@
+"""Conditions on flow runs, said so that few rows are looked at in vain.
+
+SQLite keeps no statistics of how common values are: it takes any index that a condition could use and sorts whatever that
+leads to. For the failed runs among a million by name that is good, for the completed ones it takes seconds. So we look how
+many rows the indexes lead to, without counting far: few rows are gathered and sorted, many are met soon enough on a walk along
+the index of the order. PostgreSQL knows all that by itself.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple, TypeVar
+
+from sqlalchemy import Column, Connection, Select, and_, case, func, select
+
+from headgate_server.model.filters import (
+    FlowFilter,
+    FlowRunFilter,
+    IdFilter,
+    KeyFilter,
+    NameFilter,
+    Operator,
+    ReferenceFilter,
+    RunQuery,
+    StateFilter,
+    TagsFilter,
+)
+from headgate_server.storage.filters import (
+    Clause,
+    flow_conditions,
+    flow_run_conditions,
+    is_child_of,
+    is_of_flows,
+    is_within,
+)
+from headgate_server.storage.membership import is_one_of
+from headgate_server.storage.tables import FLOW, FLOW_RUN, FLOW_RUN_TAG
+
+__all__ = ["conditions_for_count", "conditions_for_flows", "conditions_for_list"]
+
+F = TypeVar("F", StateFilter, ReferenceFilter, TagsFilter)
+
+_FEW: Final = 5000
+"""To sort so many takes some 10 ms, and so does the walk past 40,000 that finds 200 of more than these among a million."""
+
+
+class _Lead(NamedTuple):
+    """A condition that an index leads along."""
+
+    condition: Clause
+    ids: Select[tuple[str]]
+    """The ids of the runs that meet it."""
+    order: Column[Any] | None
+    """What the index sorts these runs by."""
+
+
+def conditions_for_list(conn: Connection, query: RunQuery, key: Column[Any] | None) -> list[Clause]:
+    """Return the conditions on FLOW_RUN for a list of the runs that match, sorted by a key."""
+    conditions = flow_run_conditions(query)
+    if conn.dialect.name != "sqlite" or not conditions:
+        return conditions
+    leads = list(_leads(query))
+    along = [lead.condition for lead in leads if lead.order is not None and lead.order is key]
+    if len(leads) == len(along) == 1:
+        return conditions
+    few = _fewest(conn, leads)
+    return [*along, _hidden(conditions)] if few is None else [few, _hidden(conditions)]
+
+
+def conditions_for_count(conn: Connection, query: RunQuery) -> list[Clause]:
+    """Return the conditions on FLOW_RUN for counting the runs that match, in no order."""
+    conditions = flow_run_conditions(query)
+    if conn.dialect.name != "sqlite" or not conditions:
+        return conditions
+    few = _fewest(conn, list(_leads(query)))
+    return conditions if few is None else [few, _hidden(conditions)]
+
+
+def conditions_for_flows(
+    conn: Connection, flows: FlowFilter | None, flow_runs: FlowRunFilter | None
+) -> list[Clause]:
+    """Return the conditions on FLOW for the flows that match and, if a filter of runs is given, have a run that does."""
+    few = None
+    if conn.dialect.name == "sqlite" and flow_runs is not None:
+        few = _fewest(conn, list(_leads(RunQuery(flow_runs=flow_runs))))
+    if few is None:
+        return flow_conditions(flows, flow_runs)
+    runs = select(FLOW_RUN.c.flow_id).where(
+        few, _hidden(flow_run_conditions(RunQuery(flow_runs=flow_runs)))
+    )
+    return [*flow_conditions(flows, None), FLOW.c.id.in_(runs)]
+
+
+def _fewest(conn: Connection, leads: list[_Lead]) -> Clause | None:
+    """Return the condition that a run is among those that the best lead leads to; None if all lead to many."""
+    if not leads:
+        return None
+    counted = [select(func.count()).select_from(lead.ids.limit(_FEW).subquery()) for lead in leads]
+    counts = conn.execute(select(*(each.scalar_subquery() for each in counted))).one()
+    least = min(counts)
+    return FLOW_RUN.c.id.in_(leads[counts.index(least)].ids) if least < _FEW else None
+
+
+def _hidden(conditions: list[Clause]) -> Clause:
+    """Return the conditions in a form that no index can be used for."""
+    return case((and_(*conditions), 1), else_=0) == 1
+
+
+def _leads(query: RunQuery) -> Iterator[_Lead]:
+    """Yield the conditions that every match must meet and that have an index."""
+    runs, given = FLOW_RUN.c, query.flow_runs
+    if query.flows is not None:
+        yield _lead(is_of_flows(query.flows), order=runs.effective_start_time)
+    if given is None or given.operator is Operator.OR:
+        return
+    state = _if_and(given.state, StateFilter())
+    if state.type_any is not None:
+        yield _lead(is_one_of(runs.state_type, state.type_any), order=runs.effective_start_time)
+    deployment_ids = _if_and(given.deployment_id, ReferenceFilter()).any
+    if deployment_ids is not None:
+        yield _lead(is_one_of(runs.deployment_id, deployment_ids), order=runs.effective_start_time)
+    for column, values in (
+        (runs.id, (given.id or IdFilter()).any),
+        (runs.name, (given.name or NameFilter()).any),
+        (runs.state_name, state.name_any),
+        (runs.parent_task_run_id, _if_and(given.parent_task_run_id, ReferenceFilter()).any),
+        (runs.idempotency_key, (given.idempotency_key or KeyFilter()).any),
+    ):
+        if values is not None:
+            yield _lead(is_one_of(column, values))
+    for column, span in (
+        (runs.effective_start_time, given.start_time),
+        (runs.expected_start_time, given.expected_start_time),
+        (runs.next_scheduled_start_time, given.next_scheduled_start_time),
+    ):
+        if span is not None and (span.before is not None or span.after is not None):
+            yield _lead(is_within(column, span))
+    if given.parent_flow_run_id is not None and given.parent_flow_run_id.any is not None:
+        yield _lead(is_child_of(given.parent_flow_run_id.any))
+    for tag in _if_and(given.tags, TagsFilter()).all or ():
+        tagged = FLOW_RUN_TAG.c.tag == tag
+        yield _Lead(tagged, select(FLOW_RUN_TAG.c.flow_run_id).where(tagged), None)
+
+
+def _lead(condition: Clause, *, order: Column[Any] | None = None) -> _Lead:
+    return _Lead(condition, select(FLOW_RUN.c.id).where(condition), order)
+
+
+def _if_and(given: F | None, nothing: F) -> F:
+    """Return a filter if all its conditions must hold, else one without conditions."""
+    return given if given is not None and given.operator is Operator.AND else nothing

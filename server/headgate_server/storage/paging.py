@@ -1,0 +1,215 @@
+"""Pages of a list by keyset: a page goes on where the one before ended, whatever was inserted meanwhile.
+
+A list is sorted by a key and then by id in the same direction; rows without a key come last in both directions. An index has
+those rows at one end, which is the wrong one for one of the directions, so the rows with a key and the rows without one are
+two parts, each read along the index.
+"""
+
+from base64 import b64decode, urlsafe_b64encode
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from typing import Annotated, Any, Final, TypeAlias
+
+import msgspec
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    func,
+    literal,
+    null,
+    select,
+    tuple_,
+)
+
+from headgate_server.model.errors import PageTokenMismatchError
+from headgate_server.model.paging import Page, PageRequest
+
+__all__ = ["Order", "read_page"]
+
+_INT64_MIN: Final = -(2**63)
+_INT64_MAX: Final = 2**63 - 1
+_DIGEST_BYTES: Final = 12
+
+_Value: TypeAlias = (
+    Annotated[int, msgspec.Meta(ge=_INT64_MIN, le=_INT64_MAX)]
+    | Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*$")]
+)
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """How a list is sorted."""
+
+    key: Column[Any] | None = None
+    """A number or a text; only numbers may be missing. None sorts by id alone."""
+    id: Column[Any]
+    """Tells rows with the same key apart."""
+    is_descending: bool = False
+    lowest: int | None = None
+    """Least key in the list as its conditions have it. With a bound there are no rows without a key."""
+    highest: int | None = None
+    """Greatest key in the list as its conditions have it. With a bound there are no rows without a key."""
+
+    @property
+    def has_rows_without_key(self) -> bool:
+        """Whether there may be any."""
+        return bool(
+            self.key is not None
+            and self.key.nullable
+            and self.lowest is None
+            and self.highest is None
+        )
+
+
+class _Position(msgspec.Struct, frozen=True, array_like=True):
+    """The row that a page ends with."""
+
+    id: _Value
+    key: _Value | None
+    """None for a row without a key, and in lists without one."""
+
+
+class _Token(msgspec.Struct, frozen=True, array_like=True):
+    """What a page token says. It keeps nothing secret and permits nothing: whoever makes one up reads their own list."""
+
+    digest: bytes
+    position: _Position
+
+
+def read_page(
+    conn: Connection,
+    statement: Select[Any],
+    conditions: Sequence[ColumnElement[bool]],
+    order: Order,
+    request: PageRequest,
+    *arguments: object,
+) -> Page[Row[Any]]:
+    """Return one page of the rows that a statement selects.
+
+    Args:
+        conn: The connection.
+        statement: What to select, without conditions or order.
+        conditions: Which rows.
+        order: How to sort them.
+        request: Which page.
+        arguments: All that makes this list another one, besides its order. A token serves no list but its own.
+
+    Raises:
+        PageTokenMismatchError: The token is not of this list.
+    """
+    sorting = f"{order.key} {order.id} {order.is_descending}"
+    list_digest = _digest((*arguments, sorting))
+    after = _read_token(request.token, order, list_digest) if request.token else None
+    to_skip = 0 if request.token else request.offset
+    rows: list[Row[Any]] = []
+    for part in _parts(statement, conditions, order, after):
+        wanted = request.size + 1 - len(rows)
+        found = conn.execute(part.limit(wanted).offset(to_skip)).fetchall()
+        rows += found
+        if len(rows) > request.size:
+            last = rows[request.size - 1]
+            position = _Position(id=last.page_id, key=last.page_key)
+            return Page(
+                items=tuple(rows[: request.size]), next_token=_make_token(position, list_digest)
+            )
+        to_skip = 0 if found or not to_skip else to_skip - _count(conn, part, at_most=to_skip)
+    return Page(items=tuple(rows))
+
+
+def _parts(
+    statement: Select[Any],
+    conditions: Sequence[ColumnElement[bool]],
+    order: Order,
+    after: _Position | None,
+) -> list[Select[Any]]:
+    """Return what is left of a list, as statements whose rows follow each other."""
+    key, row_id = order.key, order.id
+    statement = statement.add_columns(
+        row_id.label("page_id"), (null() if key is None else key).label("page_key")
+    )
+    # Where several conditions bound a key, both databases begin at the first: that must be the one that leads furthest.
+    beyond = [] if after is None else [_is_beyond(order, (row_id, after.id))]
+    if key is None:
+        return [_sorted(statement.where(*beyond, *conditions), order, row_id)]
+    parts = []
+    if after is None or after.key is not None:
+        bounds = _bounds(key, order, after)
+        parts.append(_sorted(statement.where(*bounds, *conditions), order, key, row_id))
+        beyond = []
+    if order.has_rows_without_key:
+        without_key = statement.where(key.is_(None), *beyond, *conditions)
+        parts.append(_sorted(without_key, order, row_id))
+    return parts
+
+
+def _bounds(
+    key: Column[Any], order: Order, after: _Position | None
+) -> Iterator[ColumnElement[bool]]:
+    """Yield the conditions that a row has a key in the bounds of the list, and comes after a position."""
+    if after is not None:
+        yield _is_beyond(order, (key, after.key), (order.id, after.id))
+    if order.lowest is not None and (after is None or order.is_descending):
+        yield key >= order.lowest
+    if order.highest is not None and (after is None or not order.is_descending):
+        yield key <= order.highest
+    if key.nullable and after is not None:
+        yield key.is_not(None)
+    elif key.nullable and order.lowest is None:
+        # SQLite: a bound makes it begin behind the missing keys; IS NOT NULL would have it pass over each of them.
+        yield key > _INT64_MIN
+
+
+def _is_beyond(order: Order, *place: tuple[Column[Any], object]) -> ColumnElement[bool]:
+    """Return the condition that a row comes after the one that has these values."""
+    row = tuple_(*(column for column, _ in place))
+    last = tuple_(*(literal(value, column.type) for column, value in place))
+    return row < last if order.is_descending else row > last
+
+
+def _sorted(statement: Select[Any], order: Order, *columns: Column[Any]) -> Select[Any]:
+    return statement.order_by(*(each.desc() if order.is_descending else each for each in columns))
+
+
+def _count(conn: Connection, part: Select[Any], at_most: int) -> int:
+    """Return how many rows a part has."""
+    ids = part.with_only_columns(literal(1)).order_by(None).limit(at_most).subquery()
+    return conn.execute(select(func.count()).select_from(ids)).scalar_one()
+
+
+def _make_token(position: _Position, list_digest: bytes) -> str:
+    token = _Token(digest=_digest((list_digest, position)), position=position)
+    return urlsafe_b64encode(msgspec.msgpack.encode(token)).rstrip(b"=").decode()
+
+
+def _read_token(text: str, order: Order, list_digest: bytes) -> _Position:
+    """Return the position in a token.
+
+    Raises:
+        PageTokenMismatchError: The token is not of this list.
+    """
+    try:
+        encoded = text.encode("ascii") + b"=" * (-len(text) % 4)
+        token = msgspec.msgpack.decode(b64decode(encoded, b"-_", validate=True), type=_Token)
+    except (ValueError, msgspec.DecodeError) as error:
+        raise PageTokenMismatchError from error
+    position = token.position
+    if token.digest != _digest((list_digest, position)) or not _fits(position, order):
+        raise PageTokenMismatchError
+    return position
+
+
+def _fits(position: _Position, order: Order) -> bool:
+    """Return whether a position has the types of an order."""
+    if not isinstance(position.id, order.id.type.python_type):
+        return False
+    if position.key is None:
+        return order.key is None or order.has_rows_without_key
+    return order.key is not None and isinstance(position.key, order.key.type.python_type)
+
+
+def _digest(value: object) -> bytes:
+    """Return what tells a value from others, in every process and version alike."""
+    encoded = msgspec.json.encode(value, order="deterministic")
+    return sha256(encoded).digest()[:_DIGEST_BYTES]

@@ -1,0 +1,239 @@
+"""The tables, and the only place that names a column.
+
+Times are microseconds since 1970 in UTC and spans are microseconds, so that both databases order and subtract them exactly.
+Ids are canonical UUID text. What only travels with a row is kept whole in `body`, as the model writes itself in JSON; the
+columns beside it are what queries filter and sort by, and are written from the same value in the same statement.
+"""
+
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+METADATA: Final = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# PostgreSQL: the C collation compares bytes, which is fast and orders text by code point as SQLite does.
+Words: Final = Text().with_variant(Text(collation="C"), "postgresql")
+
+
+def _present(column: str) -> dict[str, Any]:
+    """Return the options of an index that leaves out rows without this column."""
+    condition = text(f"{column} IS NOT NULL")
+    return {"sqlite_where": condition, "postgresql_where": condition}
+
+
+FLOW: Final = Table(
+    "flow",
+    METADATA,
+    Column("id", Words, primary_key=True),
+    Column("name", Words, nullable=False, unique=True),
+    Column("create_time", BigInteger, nullable=False),
+    Column("update_time", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index(None, "create_time", "id"),
+    Index(None, "update_time", "id"),
+)
+
+FLOW_TAG: Final = Table(
+    "flow_tag",
+    METADATA,
+    Column("flow_id", Words, ForeignKey(FLOW.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("tag", Words, primary_key=True),
+    Index(None, "tag", "flow_id"),
+    sqlite_with_rowid=False,
+)
+
+DEPLOYMENT: Final = Table(
+    "deployment",
+    METADATA,
+    Column("id", Words, primary_key=True),
+    Column("flow_id", Words, ForeignKey(FLOW.c.id, ondelete="CASCADE"), nullable=False, index=True),
+)
+
+TASK_RUN: Final = Table(
+    "task_run",
+    METADATA,
+    Column("id", Words, primary_key=True),
+    Column(
+        "flow_run_id",
+        Words,
+        ForeignKey("flow_run.id", ondelete="CASCADE", name="fk_task_run_flow_run_id"),
+        nullable=False,
+        index=True,
+    ),
+)
+
+FLOW_RUN: Final = Table(
+    "flow_run",
+    METADATA,
+    Column("id", Words, primary_key=True),
+    Column("flow_id", Words, ForeignKey(FLOW.c.id, ondelete="CASCADE"), nullable=False),
+    Column("version", BigInteger, nullable=False),
+    # Counts every change of the row, states or not: a write that was decided on an older row finds out.
+    Column("edition", BigInteger, nullable=False),
+    Column("name", Words, nullable=False),
+    Column("state_type", Words),
+    Column("state_name", Words),
+    Column("flow_version", Words),
+    Column("deployment_id", Words),
+    Column("work_queue_name", Words),
+    Column(
+        "parent_task_run_id",
+        Words,
+        ForeignKey(
+            TASK_RUN.c.id,
+            ondelete="SET NULL",
+            use_alter=True,
+            name="fk_flow_run_parent_task_run_id",
+        ),
+    ),
+    Column("idempotency_key", Words),
+    Column("has_tags", Integer, nullable=False),
+    Column("expected_start_time", BigInteger),
+    Column("next_scheduled_start_time", BigInteger),
+    Column("start_time", BigInteger),
+    Column("end_time", BigInteger),
+    # The start time, or the expected one before the run has started: sorted by, so stored.
+    Column("effective_start_time", BigInteger),
+    Column("pause_expire_time", BigInteger),
+    Column("body", LargeBinary, nullable=False),
+    CheckConstraint("version >= 0", name="version_counts_states"),
+    CheckConstraint("(version = 0) = (state_type IS NULL)", name="state_iff_version"),
+    CheckConstraint(
+        "end_time IS NULL OR state_type IN ('COMPLETED', 'FAILED', 'CANCELLED', 'CRASHED')",
+        name="end_time_only_if_terminal",
+    ),
+    Index(None, "flow_id", "effective_start_time", "id"),
+    Index(None, "state_type", "effective_start_time", "id"),
+    Index(None, "state_name", "id"),
+    Index(None, "effective_start_time", "id"),
+    Index(None, "expected_start_time", "id"),
+    Index(None, "name", "id"),
+    Index(None, "next_scheduled_start_time", "id", **_present("next_scheduled_start_time")),
+    Index(None, "end_time", "id", **_present("end_time")),
+    Index(None, "deployment_id", "effective_start_time", "id", **_present("deployment_id")),
+    Index(None, "parent_task_run_id", **_present("parent_task_run_id")),
+    Index(None, "idempotency_key", **_present("idempotency_key")),
+    Index(None, "pause_expire_time", "id", **_present("pause_expire_time")),
+)
+
+FLOW_RUN_PAYLOAD: Final = Table(
+    # What lists do not show. A run without a row has `{}` in all three.
+    "flow_run_payload",
+    METADATA,
+    Column("flow_run_id", Words, ForeignKey(FLOW_RUN.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("parameters_json", Text, nullable=False),
+    Column("context_json", Text, nullable=False),
+    Column("job_variables_json", Text, nullable=False),
+)
+
+FLOW_RUN_TAG: Final = Table(
+    "flow_run_tag",
+    METADATA,
+    Column("flow_run_id", Words, ForeignKey(FLOW_RUN.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("tag", Words, primary_key=True),
+    Index(None, "tag", "flow_run_id"),
+    sqlite_with_rowid=False,
+)
+
+FLOW_RUN_STATE: Final = Table(
+    "flow_run_state",
+    METADATA,
+    Column("flow_run_id", Words, ForeignKey(FLOW_RUN.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("version", BigInteger, primary_key=True),
+    Column("transition_id", Words),
+    Column("body", LargeBinary, nullable=False),
+    Column("data_json", Text),
+    CheckConstraint("version >= 1", name="version_starts_at_one"),
+    Index(None, "flow_run_id", "transition_id", **_present("transition_id")),
+    sqlite_with_rowid=False,
+)
+
+FLOW_RUN_INPUT: Final = Table(
+    "flow_run_input",
+    METADATA,
+    Column("id", Words, primary_key=True),
+    Column("flow_run_id", Words, ForeignKey(FLOW_RUN.c.id, ondelete="CASCADE"), nullable=False),
+    Column("key", Words, nullable=False),
+    Column("value_json", Text, nullable=False),
+    Column("sender", Text),
+    Column("create_time", BigInteger, nullable=False),
+    UniqueConstraint("flow_run_id", "key"),
+    Index(None, "flow_run_id", "create_time", "id"),
+)
+
+IDEMPOTENCY_KEY: Final = Table(
+    # Who holds a key of a flow, and until when; without an end it is held while the run lives.
+    "idempotency_key",
+    METADATA,
+    Column("flow_id", Words, ForeignKey(FLOW.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("key", Words, primary_key=True),
+    Column(
+        "flow_run_id",
+        Words,
+        ForeignKey(FLOW_RUN.c.id, ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    Column("expire_time", BigInteger),
+)
+
+REQUEST: Final = Table(
+    # What was answered to requests that carried a request id.
+    "request",
+    METADATA,
+    Column("id", Words, primary_key=True),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("answer", LargeBinary, nullable=False),
+    Column("expire_time", BigInteger, nullable=False, index=True),
+)
+
+VARIABLE: Final = Table(
+    "variable",
+    METADATA,
+    Column("name", Words, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+)
+
+EVENT: Final = Table(
+    # The log: what changed, in the order of commits.
+    "event",
+    METADATA,
+    Column("revision", BigInteger, primary_key=True, autoincrement=False),
+    Column("last_revision", BigInteger, nullable=False),
+    Column("commit_time", BigInteger, nullable=False),
+    Column("flow_run_id", Words, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    CheckConstraint("last_revision >= revision", name="last_revision_not_before"),
+)
+
+LOG: Final = Table(
+    # One row: where the log stands, and which database this is.
+    "log",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("oldest_revision", BigInteger, nullable=False),
+    Column("epoch", Words, nullable=False),
+    CheckConstraint("id = 1", name="one_row"),
+)

@@ -1,0 +1,43 @@
+"""The real service over a real socket, on each database, with a clock that goes when it is told to."""
+
+from collections.abc import AsyncIterator
+
+import grpc.aio
+import pytest
+from tests.fakes import FakeClock
+from tests.service.world import World
+
+from headgate_server.app import App
+from headgate_server.settings import Settings
+
+QUIET = {"late-interval": "1d", "pause-expiry-interval": "1d", "trim-interval": "1d"}
+"""Keeps background passes from running by themselves: tests run them by hand."""
+
+
+@pytest.fixture
+def flags() -> dict[str, str]:
+    """Return further settings for the server; a test module may override this."""
+    return {}
+
+
+@pytest.fixture
+async def app(database_url: str, clock: FakeClock, flags: dict[str, str]) -> AsyncIterator[App]:
+    """Return a server that runs."""
+    given = {"database": database_url, "listen": "127.0.0.1:0", **QUIET, **flags}
+    started = App(Settings.read({}, given), clock=clock)
+    await started.start()
+    yield started
+    await started.stop()
+
+
+@pytest.fixture
+async def channel(app: App) -> AsyncIterator[grpc.aio.Channel]:
+    """Return a connection to the server."""
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{app.port}") as opened:
+        yield opened
+
+
+@pytest.fixture
+def world(channel: grpc.aio.Channel) -> World:
+    """Return the service as its callers see it."""
+    return World(channel)
