@@ -191,7 +191,8 @@ class FaultyDoor:
 
 
 def _pass_trailers(error: grpc.RpcError, context: grpc.ServicerContext) -> None:
-    context.set_trailing_metadata([(key, value) for key, value in error.trailing_metadata()])
+    trailers = tuple((each.key, each.value) for each in error.trailing_metadata())
+    context.set_trailing_metadata(trailers)
 
 
 @dataclass(eq=False)

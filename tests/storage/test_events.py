@@ -28,7 +28,7 @@ async def append(database: Database, *groups: str, now: datetime = NOW) -> list[
 
 
 async def revisions_after(database: Database, after: int, limit: int = 100) -> list[int]:
-    return [event.revision for event in await database.read(events.read, after, limit)]
+    return [event.revision for event in (await database.read(events.read, after, limit))[0]]
 
 
 async def test_revisions_count_on_without_gaps(database: Database) -> None:
@@ -67,7 +67,7 @@ async def test_what_is_read_is_what_was_appended(database: Database) -> None:
 
     appended = await database.write(lambda conn: events.append(conn, [whole], now))
 
-    assert await database.read(events.read, 0, 10) == appended
+    assert await database.read(events.read, 0, 10) == (appended, True)
     assert [event.change for event in appended] == whole
     assert {event.commit_time for event in appended} == {now}
 
@@ -92,7 +92,7 @@ async def test_events_are_read_in_order(
 async def test_events_of_some_runs_are_read_alone(database: Database) -> None:
     await append(database, "abc", "ab")
 
-    found = await database.read(events.read, 1, 10, ["a", "c"])
+    found, _ = await database.read(events.read, 1, 10, ["a", "c"])
 
     assert [(event.revision, event.change.flow_run_id) for event in found] == [(3, "c"), (4, "a")]
 

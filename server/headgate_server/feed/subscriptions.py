@@ -21,6 +21,8 @@ from headgate_server.model.watching import NoticeKind
 
 PENDING_MAX: Final = 256
 """Events that wait for one watcher before it has to read the log by itself."""
+PENDING_BYTES: Final = 4 * 1024 * 1024
+"""Likewise, about how many bytes."""
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -40,6 +42,7 @@ class Subscription:
         self._tail = tail
         self._metrics = metrics
         self._pending: deque[Told] = deque()
+        self._pending_bytes = 0
         self._is_behind = True
         self._waiter: asyncio.Future[None] | None = None
 
@@ -47,10 +50,10 @@ class Subscription:
         """Offer an event; a subscription that is behind finds it in the log instead."""
         if self._is_behind:
             return
-        if len(self._pending) < PENDING_MAX:
-            self._pending.append(told)
-        else:
-            self._pending.clear()
+        self._pending.append(told)
+        self._pending_bytes += told.event.weight
+        if len(self._pending) > PENDING_MAX or self._pending_bytes > PENDING_BYTES:
+            self._forget_pending()
             self._is_behind = True
         self.wake()
 
@@ -71,10 +74,14 @@ class Subscription:
         if self._is_behind:
             return await self._read_log()
         taken = [told for told in self._pending if told.event.revision > self.position]
-        self._pending.clear()
+        self._forget_pending()
         # Whatever concerns the watcher up to the head was in the queue.
         self.position = max(self.position, self._tail.head)
         return taken
+
+    def _forget_pending(self) -> None:
+        self._pending.clear()
+        self._pending_bytes = 0
 
     async def _wait(self, seconds: float) -> None:
         """Wait for something to be pushed."""

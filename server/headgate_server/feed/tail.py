@@ -17,8 +17,8 @@ from headgate_server.model.events import Event
 from headgate_server.storage import events
 from headgate_server.storage.database import Connection, Database
 
-RING_SIZE: Final = 4096
-"""Events kept in memory, so that a watcher who was away for a moment does not reach the database."""
+RING_BYTES: Final = 16 * 1024 * 1024
+"""Events of about this weight are kept in memory, so that a watcher who was away for a moment need not ask the database."""
 TELL_SECONDS: Final = 0.01
 """PostgreSQL: commits within this time are told to other servers at once."""
 READ_SIZE: Final = 512
@@ -47,7 +47,8 @@ class Tail:
         self._database = database
         self._listener = listener
         self._metrics = metrics
-        self._ring: deque[Event] = deque(maxlen=RING_SIZE)
+        self._ring: deque[Event] = deque()
+        self._ring_bytes = 0
         self._nudged = asyncio.Event()
         self._committed = asyncio.Event()
         self._moved: asyncio.Future[None] | None = None
@@ -118,16 +119,19 @@ class Tail:
         """Hand on what the log has after the head."""
         while True:
             after = self.head
-            happened = await self._database.read(events.read, after, READ_SIZE)
+            happened, is_all = await self._database.read(events.read, after, READ_SIZE)
             # Meanwhile this process may have committed the same ones.
             fresh = [each for each in happened if each.revision > self.head]
             if fresh:
                 self._hand_on(fresh)
-            if len(happened) < READ_SIZE:
+            if is_all:
                 return
 
     def _hand_on(self, happened: Sequence[Event]) -> None:
         self._ring.extend(happened)
+        self._ring_bytes += sum(event.weight for event in happened)
+        while self._ring_bytes > RING_BYTES:
+            self._ring_bytes -= self._ring.popleft().weight
         self.head = happened[-1].revision
         self._metrics.head_revision.set(self.head)
         self._listener(happened)
@@ -166,10 +170,12 @@ class Tail:
             start = after + 1 - self._ring[0].revision
             taken = list(islice(self._ring, start, start + limit))
             return taken, taken[-1].revision if taken else after
-        happened, oldest = await self._database.read(_read_kept, after, limit, flow_run_ids)
+        (happened, is_all), oldest = await self._database.read(
+            _read_kept, after, limit, flow_run_ids
+        )
         if after < oldest:
             raise RevisionCompactedError(oldest)
-        if len(happened) == limit:
+        if not is_all:
             return happened, happened[-1].revision
         # What was committed since is found by the next read.
         return [each for each in happened if each.revision <= head], max(after, head)
@@ -177,7 +183,7 @@ class Tail:
 
 def _read_kept(
     conn: Connection, after: int, limit: int, flow_run_ids: Collection[str] | None
-) -> tuple[list[Event], int]:
+) -> tuple[tuple[list[Event], bool], int]:
     """Return events of the log and the oldest revision to read from, as of one moment."""
     return (
         events.read(conn, after, limit, flow_run_ids),

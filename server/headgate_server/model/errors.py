@@ -190,7 +190,9 @@ class EpochChangedError(PreconditionError):
     """The resume token comes from another database, or from before a restore."""
 
     def __init__(self) -> None:
-        super().__init__("The resume token comes from before the database was replaced or restored.")
+        super().__init__(
+            "The resume token comes from before the database was replaced or restored."
+        )
 
 
 class RevisionCompactedError(HeadgateError):

@@ -49,3 +49,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """The revision of the last event of the same call: they are to be taken together."""
     commit_time: datetime
     change: Change
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes the event takes in memory."""
+        value = self.change.input
+        return 4096 if value is None else 4096 + len(value.value_json)

@@ -50,9 +50,11 @@ class RunInputKeyset(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     description: str | None = None
     """Key of the text that tells a person what is asked."""
 
-    def keys(self) -> tuple[str, ...]:
+    def named(self) -> tuple[str, ...]:
         """Return the keys that are set."""
-        return tuple(key for key in (self.schema, self.response, self.description) if key is not None)
+        return tuple(
+            key for key in (self.schema, self.response, self.description) if key is not None
+        )
 
 
 class StateDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -23,7 +23,7 @@ DOMAIN: Final = "headgate"
 DETAILS_KEY: Final = "grpc-status-details-bin"
 """The trailer that holds the details."""
 
-_MESSAGE_CHARACTERS: Final = 500
+_MESSAGE_BYTES: Final = 500
 _VIOLATIONS_BYTES: Final = 2500
 _REASON_PREFIX: Final = "ERROR_REASON_"
 
@@ -155,4 +155,7 @@ def _bad_request(error: errors.InvalidRequestError) -> BadRequest:
 
 
 def _shorten(text: str) -> str:
-    return text if len(text) <= _MESSAGE_CHARACTERS else f"{text[: _MESSAGE_CHARACTERS - 1]}…"
+    content = text.encode()
+    if len(content) <= _MESSAGE_BYTES:
+        return text
+    return content[: _MESSAGE_BYTES - 3].decode(errors="ignore") + "…"

@@ -12,6 +12,9 @@ from headgate_server.storage.bulk import BulkInsert, Prepared
 from headgate_server.storage.tables import EVENT, LOG
 from headgate_server.storage.times import from_micros, to_micros
 
+READ_BYTES: Final = 4 * 1024 * 1024
+"""Events read at once hold about as much at most, however many are asked for."""
+
 _ENCODE: Final = msgspec.json.Encoder().encode
 _DECODE: Final = msgspec.json.Decoder(Change).decode
 
@@ -69,25 +72,33 @@ def position(conn: Connection) -> LogPosition:
 
 def read(
     conn: Connection, after: int, limit: int, flow_run_ids: Collection[str] | None = None
-) -> list[Event]:
-    """Return the events after a revision in order, at most `limit`, of some runs or of all."""
-    statement = (
-        select(EVENT.c.revision, EVENT.c.last_revision, EVENT.c.commit_time, EVENT.c.body)
-        .where(EVENT.c.revision > after)
-        .order_by(EVENT.c.revision)
-        .limit(limit)
+) -> tuple[list[Event], bool]:
+    """Return the events after a revision in order, of some runs or of all, and whether these are all there are.
+
+    At most `limit` events, and no more once they hold `READ_BYTES` together.
+    """
+    size = func.sum(func.length(EVENT.c.body)).over(order_by=EVENT.c.revision).label("size")
+    next_ones = (
+        select(EVENT, size).where(EVENT.c.revision > after).order_by(EVENT.c.revision).limit(limit)
     )
     if flow_run_ids is not None:
-        statement = statement.where(EVENT.c.flow_run_id.in_(flow_run_ids))
-    return [
+        next_ones = next_ones.where(EVENT.c.flow_run_id.in_(flow_run_ids))
+    found = next_ones.subquery()
+    rows = conn.execute(
+        select(found)
+        .where(found.c.size - func.length(found.c.body) < READ_BYTES)
+        .order_by(found.c.revision)
+    ).all()
+    happened = [
         Event(
             revision=row.revision,
             last_revision=row.last_revision,
             commit_time=from_micros(row.commit_time),
             change=_DECODE(row.body),
         )
-        for row in conn.execute(statement)
+        for row in rows
     ]
+    return happened, len(rows) < limit and (not rows or rows[-1].size < READ_BYTES)
 
 
 def trim(conn: Connection, before: datetime, limit: int) -> int:

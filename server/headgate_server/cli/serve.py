@@ -1,0 +1,123 @@
+"""`headgate serve`: runs the server until it is told to stop."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from inspect import Parameter, Signature
+from typing import Annotated, Any, Final
+
+import structlog
+import typer
+from rich.markup import escape
+
+from headgate_server import logs
+from headgate_server.app import App
+from headgate_server.cli.databases import prepared, shown
+from headgate_server.cli.examples import examples
+from headgate_server.cli.output import err, is_terminal
+from headgate_server.settings import Settings, table
+
+try:
+    from uvloop import new_event_loop
+except ImportError:
+    from asyncio import new_event_loop
+
+_LOG: Final = structlog.stdlib.get_logger(__name__)
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+
+
+def with_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command a flag for each setting."""
+    annotations: dict[str, Any] = {}
+    for variable, default, meaning in table():
+        name = variable.removeprefix("HEADGATE_").lower()
+        told = f" Default: {default}." if default else ""
+        option = typer.Option(
+            f"--{name.replace('_', '-')}",
+            help=escape(f"{meaning}{told}"),
+            metavar=name.rpartition("_")[2].upper(),
+            show_default=False,
+        )
+        annotations[name] = Annotated[str | None, option]
+    command.__annotations__ = annotations
+    command.__dict__["__signature__"] = Signature([
+        Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+        for name, annotation in annotations.items()
+    ])
+    return command
+
+
+@app.command(
+    epilog=examples(
+        "headgate serve",
+        "headgate serve --database sqlite:///runs.db --listen 127.0.0.1:0",
+        "HEADGATE_LATE_AFTER=1m headgate serve --log-format json",
+    )
+)
+@with_settings
+def serve(**flags: str | None) -> None:
+    """Run the server until it is told to stop.
+
+    Every setting can also be given in the environment, as HEADGATE_LATE_AFTER
+    for --late-after; flags win. The database is a SQLite file among the user's
+    data unless told otherwise; it is made and brought up to date by itself, while
+    PostgreSQL needs `headgate db upgrade` once.
+
+    SIGTERM or Ctrl-C drain the server: calls under way are finished, watches end
+    with a position to go on from. A second Ctrl-C quits at once; what was
+    acknowledged is kept all the same.
+
+    With port 0 the log line `serving` tells the port that was free.
+    """
+    settings = Settings.read(
+        os.environ,
+        {name.replace("_", "-"): value for name, value in flags.items() if value is not None},
+    )
+    logs.configure(settings.log_level, settings.log_format)
+    prepared(settings)
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    _stop_on_signals(stop)
+    server = App(settings)
+    try:
+        await server.start()
+    except BaseException:
+        await server.database.close()
+        raise
+    _LOG.info("database", url=shown(settings.database))
+    if is_terminal(sys.stderr):
+        _greet(settings, server.port)
+    await stop.wait()
+    await server.stop()
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    """Set an event on SIGTERM and on the first Ctrl-C; the second one ends the process."""
+    loop = asyncio.get_running_loop()
+
+    def interrupted() -> None:
+        stop.set()
+        loop.remove_signal_handler(signal.SIGINT)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGINT, interrupted)
+
+
+def _greet(settings: Settings, port: int) -> None:
+    """Tell a person where the server is and how to stop it."""
+    host = settings.listen.rpartition(":")[0]
+    console = err()
+    console.print(
+        f"[bold]headgate {version('headgate')}[/] serves at [bold green]{escape(f'{host}:{port}')}[/] "
+        f"from {escape(shown(settings.database))}"
+    )
+    console.print("[dim]Stop it with Ctrl-C. In another terminal: headgate flow-run watch[/]")

@@ -1,0 +1,41 @@
+"""The program as a subprocess, and a PostgreSQL that keeps what it has committed."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.acceptance.program import Program
+from tests.postgresql import Databases, running_postgresql
+
+from headgate_server.storage.schema import upgrade
+
+
+@pytest.fixture(scope="session")
+def bytecode(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return where Python keeps what it has compiled for the programs that tests start."""
+    return tmp_path_factory.mktemp("bytecode")
+
+
+@pytest.fixture
+def new_program(tmp_path: Path, bytecode: Path) -> Iterator[Callable[..., Program]]:
+    """Return what makes programs. They are ended after the test, and none may have logged a fault."""
+    made: list[Program] = []
+
+    def make(database: str, **settings: str) -> Program:
+        program = Program(database, directory=tmp_path, bytecode=bytecode, **settings)
+        made.append(program)
+        return program
+
+    yield make
+    for program in made:
+        program.kill()
+    assert [fault for program in made for fault in program.faults()] == []
+
+
+@pytest.fixture
+def durable_postgresql_url() -> Iterator[str]:
+    """Return the URL of a PostgreSQL database that outlives a loss of power, as in real life."""
+    with running_postgresql(is_durable=True) as server, Databases(server) as databases:
+        url = databases.create()
+        upgrade(url)
+        yield url
