@@ -78,6 +78,7 @@ class ScriptedWatching:
 class Door:
     """A server that listens, what stands behind its door, and a channel to it."""
 
+    target: str
     channel: grpc.aio.Channel
 
     def __init__(self) -> None:
@@ -111,9 +112,9 @@ class Door:
             is_draining=lambda: self.is_draining,
             write_limit=write_limit,
         )
-        port = server.add_insecure_port("127.0.0.1:0")
+        self.target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
         await server.start()
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as self.channel:
+        async with grpc.aio.insecure_channel(self.target) as self.channel:
             yield
         await server.stop(None)
 

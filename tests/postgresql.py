@@ -1,6 +1,7 @@
 """A PostgreSQL for the tests: the server from a wheel, and a fresh database on it for each test."""
 
 import asyncio
+import subprocess
 import tempfile
 import warnings
 from collections.abc import Coroutine, Iterator
@@ -42,9 +43,25 @@ def running_postgresql(*, is_durable: bool) -> Iterator[str]:
             configuration.writelines(f"{setting}\n" for setting in settings)
         server.start()
         try:
-            yield server.get_uri()
+            with _never_outliving_us(server.get_postmaster_info().pid, directory):
+                yield server.get_uri()
         finally:
             server.cleanup()
+
+
+@contextmanager
+def _never_outliving_us(pid: int, directory: str) -> Iterator[None]:
+    """Have a server stopped that cannot be stopped by us, because we were killed."""
+    # The shell waits for a line that never comes. Its input ends when we do, however that happens.
+    command = 'read -r _; kill -QUIT "$0"; rm -rf "$1"'
+    shell = ["/bin/sh", "-c", command, str(pid), directory]
+    with subprocess.Popen(  # noqa: S603  nothing in it comes from outside
+        shell, stdin=subprocess.PIPE, start_new_session=True
+    ) as guard:
+        try:
+            yield
+        finally:
+            guard.kill()
 
 
 class Databases:

@@ -130,6 +130,18 @@ class App:
         await self._server.start()
         _LOG.info("serving", address=self._settings.listen, port=self.port, kind=self.database.kind)
 
+    async def failure(self) -> None:
+        """Wait until something ends that goes on for as long as the server does, and raise what ended it.
+
+        A server that cannot write or follow its log any more is of no use; it should be stopped and started again.
+        """
+        assert self._writing is not None
+        done, _ = await asyncio.wait(
+            [self._writing, *self._tasks], return_when=asyncio.FIRST_COMPLETED
+        )
+        for task in done:
+            task.result()
+
     async def stop(self) -> None:
         """End watches with a last token, let calls in flight finish, and close everything."""
         _LOG.info("draining")

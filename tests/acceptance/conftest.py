@@ -10,19 +10,13 @@ from tests.postgresql import Databases, running_postgresql
 from headgate_server.storage.schema import upgrade
 
 
-@pytest.fixture(scope="session")
-def bytecode(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return where Python keeps what it has compiled for the programs that tests start."""
-    return tmp_path_factory.mktemp("bytecode")
-
-
 @pytest.fixture
-def new_program(tmp_path: Path, bytecode: Path) -> Iterator[Callable[..., Program]]:
+def new_program(tmp_path: Path) -> Iterator[Callable[..., Program]]:
     """Return what makes programs. They are ended after the test, and none may have logged a fault."""
     made: list[Program] = []
 
     def make(database: str, **settings: str) -> Program:
-        program = Program(database, directory=tmp_path, bytecode=bytecode, **settings)
+        program = Program(database, tmp_path, **settings)
         made.append(program)
         return program
 

@@ -23,20 +23,18 @@ _PORTS: Final = range(20_000, 32_000)
 class Program:
     """One server process. It may be started again after its end, on the same port and database."""
 
-    def __init__(self, database: str, *, directory: Path, bytecode: Path, **settings: str) -> None:
+    def __init__(self, database: str, directory: Path, **settings: str) -> None:
         """Say what to run; nothing runs before `start`.
 
         Args:
             database: The URL of the database.
             directory: Where the log goes.
-            bytecode: Where Python keeps what it has compiled.
             **settings: Further settings by name, as in `late_after="1s"`.
         """
         self.port = free_port()
         self.target = f"127.0.0.1:{self.port}"
         self._database = database
         self._settings = settings
-        self._bytecode = bytecode
         self._log = directory / f"program-{self.port}.log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -55,14 +53,13 @@ class Program:
 
     def launch(self) -> None:
         """Start the process, and do not wait for it."""
+        # Without the last one everything would be compiled at every start.
         environment = {
             name: value
             for name, value in os.environ.items()
             if not name.startswith("HEADGATE_") and name != "PYTHONDONTWRITEBYTECODE"
         }
         environment |= {f"HEADGATE_{name.upper()}": text for name, text in self._settings.items()}
-        # Compiled at the first start and not at every one.
-        environment["PYTHONPYCACHEPREFIX"] = str(self._bytecode)
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own program
                 [

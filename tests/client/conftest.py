@@ -5,13 +5,13 @@ from typing import Protocol
 from uuid import UUID, uuid4
 
 import pytest
-from tests.client.faults import FaultyDoor
-from tests.client.serving import server_process
-from tests.postgresql import Databases
 
 import headgate
 from headgate import Client, FlowRun, ProposedState
 from headgate._retry import Backoff
+from tests.client.faults import FaultyDoor
+from tests.client.serving import server_process
+from tests.postgresql import Databases
 
 QUICK = Backoff(first_seconds=0.01, max_seconds=0.05)
 

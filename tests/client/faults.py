@@ -131,6 +131,11 @@ class FaultyDoor:
                 f"{method} was called {len(self.calls[method])} times"
             )
 
+    def wait_until_no_streams(self) -> None:
+        """Block until no stream is open any more."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: not self._streams, 10), "a stream stayed open"
+
     def pass_call(self, method: str, request: bytes, context: grpc.ServicerContext) -> bytes:
         """Carry a call to the server and back."""
         fault = self._note(method, request)
@@ -150,16 +155,15 @@ class FaultyDoor:
         self, method: str, request: bytes, context: grpc.ServicerContext
     ) -> Iterator[bytes]:
         """Carry a stream from the server."""
-        fault = self._note(method, request)
-        if fault and not fault.after_events:
+        with self._changed:
+            fault = self._note(method, request)
+            is_refused = fault is not None and not fault.after_events
+            stream = None if is_refused else self._open_stream(method, request)
+        if fault is not None and stream is None:
             fault.end(context)
             return
-        open_stream: grpc.UnaryStreamMultiCallable[bytes, bytes]
-        open_stream = self._open().unary_stream(method)
-        stream = _Stream(open_stream(request))
+        assert stream is not None
         context.add_callback(stream.upstream.cancel)
-        with self._changed:
-            self._streams.add(stream)
         try:
             for number, event in enumerate(stream.upstream, start=1):
                 yield event
@@ -174,8 +178,16 @@ class FaultyDoor:
             stream.upstream.cancel()
             with self._changed:
                 self._streams.discard(stream)
+                self._changed.notify_all()
         if stream.fault:
             stream.fault.end(context)
+
+    def _open_stream(self, method: str, request: bytes) -> "_Stream":
+        open_stream: grpc.UnaryStreamMultiCallable[bytes, bytes]
+        open_stream = self._open().unary_stream(method)
+        stream = _Stream(open_stream(request))
+        self._streams.add(stream)
+        return stream
 
     def _note(self, method: str, request: bytes) -> Fault | None:
         name = method.rpartition("/")[2]

@@ -30,7 +30,7 @@ async def serve(database_url: str) -> None:
     teller = sys.stdout
     with redirect_stdout(sys.stderr):  # what the server logs is not for the test to read
         async with running_server(database_url) as target:
-            print(target, file=teller, flush=True)  # noqa: T201 - for the test to read
+            print(target, file=teller, flush=True)
             await asyncio.to_thread(sys.stdin.read)
 
 

@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from tests.client.conftest import MakeRun
 
 import headgate
 from headgate import Client, FlowRunView, NewFlowRunInput, VerdictStatus, errors
+from tests.client.conftest import MakeRun
 
 
 async def test_a_flow_is_created_once_and_then_returned(client: Client) -> None:

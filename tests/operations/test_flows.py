@@ -118,12 +118,9 @@ class TestCreate:
         names = [f"flow-{number}" for number in range(20)]
 
         async with running_servers(3, postgresql_url, clock) as servers:
+            everywhere = [Flows(server.database, server.writer) for server in servers]
             answers = await asyncio.gather(
-                *(
-                    Flows(server.database, server.writer).create(CreateFlow(name=name))
-                    for server in servers
-                    for name in names
-                )
+                *(each.create(CreateFlow(name=name)) for name in names for each in everywhere)
             )
 
         assert sorted(flow.name for flow, created in answers if created) == sorted(names)

@@ -79,12 +79,9 @@ class TestCreate:
         names = [f"name_{number}" for number in range(20)]
 
         async with running_servers(3, postgresql_url, clock) as servers:
+            everywhere = [Variables(server.database, server.writer) for server in servers]
             answers = await asyncio.gather(
-                *(
-                    Variables(server.database, server.writer).create(CreateVariable(name=name))
-                    for number, server in enumerate(servers)
-                    for name in (names if number % 2 else reversed(names))
-                ),
+                *(each.create(CreateVariable(name=name)) for name in names for each in everywhere),
                 return_exceptions=True,
             )
 

@@ -1,5 +1,7 @@
 """Puts into the database what no method of the contract makes: runs without a state, task runs, deployments."""
 
+from typing import Any
+
 from sqlalchemy import Connection, insert
 
 from headgate_server.app import App
@@ -9,13 +11,13 @@ from headgate_server.storage.tables import DEPLOYMENT, TASK_RUN
 from tests.builders import a_flow_run
 
 
-async def run_without_state(app: App, flow_id: str) -> str:
+async def run_without_state(app: App, flow_id: str, **fields: Any) -> str:
     """Store a run that never had a state, and return its id."""
 
     def write(conn: Connection) -> str:
         flow = flows.get(conn, flow_id)
         assert flow is not None
-        run = a_flow_run(flow)
+        run = a_flow_run(flow, **fields)
         flow_runs.insert(conn, [run])
         return run.id
 

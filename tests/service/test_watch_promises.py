@@ -284,7 +284,7 @@ async def test_11_a_condition_that_is_met_already_ends_the_stream_at_once(world:
 
     seen = await world.watch(flow_run_ids=[run.id], until=pb.WATCH_UNTIL_ALL_TERMINAL).rest()
 
-    assert [m.WhichOneof("event") for m in seen] == ["progress"]
+    assert [m.WhichOneof("event") for m in seen] == ["progress", "progress"]
 
 
 async def test_11_a_resumed_watch_delivers_what_it_missed_before_it_ends(world: World) -> None:

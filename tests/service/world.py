@@ -43,7 +43,8 @@ class World:
 
     async def new_flow(self, name: str | None = None, **fields: Any) -> pb.Flow:
         """Create a flow with a name of its own."""
-        request = pb.CreateFlowRequest(name=name or str(uuid4()), **fields)
+        given = str(uuid4()) if name is None else name
+        request = pb.CreateFlowRequest(name=given, **fields)
         return (await self.flows.CreateFlow(request)).flow
 
     async def new_run(

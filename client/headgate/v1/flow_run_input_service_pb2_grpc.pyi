@@ -110,7 +110,8 @@ class FlowRunInputServiceStub(typing.Generic[_FlowRunInputServiceCreateFlowRunIn
 
     Besides the statuses named, every method may answer INVALID_ARGUMENT `INVALID_REQUEST`, UNAVAILABLE
     `DATABASE_UNAVAILABLE` or `SERVER_DRAINING`, RESOURCE_EXHAUSTED `OVERLOADED`, DEADLINE_EXCEEDED `DEADLINE_EXCEEDED` and
-    INTERNAL `INTERNAL`, as `ErrorReason` describes them.
+    INTERNAL `INTERNAL`, as `ErrorReason` describes them. What FlowRunService says of JSON,
+    times, ids and filters holds here too.
     """
 
     @typing.overload
@@ -223,7 +224,8 @@ class FlowRunInputServiceServicer(metaclass=abc.ABCMeta):
 
     Besides the statuses named, every method may answer INVALID_ARGUMENT `INVALID_REQUEST`, UNAVAILABLE
     `DATABASE_UNAVAILABLE` or `SERVER_DRAINING`, RESOURCE_EXHAUSTED `OVERLOADED`, DEADLINE_EXCEEDED `DEADLINE_EXCEEDED` and
-    INTERNAL `INTERNAL`, as `ErrorReason` describes them.
+    INTERNAL `INTERNAL`, as `ErrorReason` describes them. What FlowRunService says of JSON,
+    times, ids and filters holds here too.
     """
 
     @abc.abstractmethod

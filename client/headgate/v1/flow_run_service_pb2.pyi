@@ -131,8 +131,9 @@ class CreateFlowRunRequest(google.protobuf.message.Message):
 
     @property
     def idempotency_ttl(self) -> google.protobuf.duration_pb2.Duration:
-        """How long the key is held. Unset holds it until the run is deleted. When set, positive: each repeat of the key with a
-        time-to-live renews it, and once it has expired the key makes a new run. Needs `idempotency_key`.
+        """How long the key is held. Unset holds it until the run is deleted. When set, positive and at most 3,650 days: each
+        repeat of the key with a time-to-live renews it, and once it has expired the key makes a new run. Needs
+        `idempotency_key`.
         """
 
     @property

@@ -31,6 +31,11 @@ class FlowRunServiceStub(object):
     Besides the statuses named, every method may answer INVALID_ARGUMENT `INVALID_REQUEST`, UNAVAILABLE
     `DATABASE_UNAVAILABLE` or `SERVER_DRAINING`, RESOURCE_EXHAUSTED `OVERLOADED`, DEADLINE_EXCEEDED `DEADLINE_EXCEEDED` and
     INTERNAL `INTERNAL`, as `ErrorReason` describes them.
+
+    Fields that end in `_json` hold one RFC 8259 text, kept as it is given. Refused are text that is not JSON, another kind of
+    value where an object is asked for, NaN and Infinity, more than 200 levels of nesting, and the character NUL. NUL is
+    refused in every text. Times lie in the years 1900 to 8999 and are cut to microseconds. Ids are UUIDs: any spelling is
+    taken, the canonical one is given. Texts in filters have at most 255 characters, lists in them at most 1,000 members.
     """
 
     def __init__(self, channel):
@@ -102,6 +107,11 @@ class FlowRunServiceServicer(object):
     Besides the statuses named, every method may answer INVALID_ARGUMENT `INVALID_REQUEST`, UNAVAILABLE
     `DATABASE_UNAVAILABLE` or `SERVER_DRAINING`, RESOURCE_EXHAUSTED `OVERLOADED`, DEADLINE_EXCEEDED `DEADLINE_EXCEEDED` and
     INTERNAL `INTERNAL`, as `ErrorReason` describes them.
+
+    Fields that end in `_json` hold one RFC 8259 text, kept as it is given. Refused are text that is not JSON, another kind of
+    value where an object is asked for, NaN and Infinity, more than 200 levels of nesting, and the character NUL. NUL is
+    refused in every text. Times lie in the years 1900 to 8999 and are cut to microseconds. Ids are UUIDs: any spelling is
+    taken, the canonical one is given. Texts in filters have at most 255 characters, lists in them at most 1,000 members.
     """
 
     def CreateFlowRun(self, request, context):
@@ -217,8 +227,9 @@ class FlowRunServiceServicer(object):
 
         Changes arrive in the order in which they were committed, each once per stream, and only after they are on disk. Every
         message carries a `resume_token`; a new watch with the same arguments and that token delivers everything after it, on
-        any server of the same database, also after a restart. The stream ends with OK only when `until` is met, after a
-        last `progress`; with anything else, go on from the last token you saw.
+        any server of the same database, also after a restart. A watch that begins now, without a snapshot, says so with a
+        first `progress`. The stream ends with OK only when `until` is met, after a last `progress`; with anything else, go on
+        from the last token you saw.
 
         INVALID_ARGUMENT `RESUME_TOKEN_MISMATCH`, OUT_OF_RANGE `REVISION_COMPACTED` and FAILED_PRECONDITION `EPOCH_CHANGED` if
         the token is of no use; NOT_FOUND `FLOW_RUN_NOT_FOUND` if a run named by id does not exist when a watch begins without
@@ -301,6 +312,11 @@ class FlowRunService(object):
     Besides the statuses named, every method may answer INVALID_ARGUMENT `INVALID_REQUEST`, UNAVAILABLE
     `DATABASE_UNAVAILABLE` or `SERVER_DRAINING`, RESOURCE_EXHAUSTED `OVERLOADED`, DEADLINE_EXCEEDED `DEADLINE_EXCEEDED` and
     INTERNAL `INTERNAL`, as `ErrorReason` describes them.
+
+    Fields that end in `_json` hold one RFC 8259 text, kept as it is given. Refused are text that is not JSON, another kind of
+    value where an object is asked for, NaN and Infinity, more than 200 levels of nesting, and the character NUL. NUL is
+    refused in every text. Times lie in the years 1900 to 8999 and are cut to microseconds. Ids are UUIDs: any spelling is
+    taken, the canonical one is given. Texts in filters have at most 255 characters, lists in them at most 1,000 members.
     """
 
     @staticmethod

@@ -30,7 +30,8 @@ class FlowServiceStub(object):
 
     Besides the statuses named, every method may answer INVALID_ARGUMENT `INVALID_REQUEST`, UNAVAILABLE
     `DATABASE_UNAVAILABLE` or `SERVER_DRAINING`, RESOURCE_EXHAUSTED `OVERLOADED`, DEADLINE_EXCEEDED `DEADLINE_EXCEEDED` and
-    INTERNAL `INTERNAL`, as `ErrorReason` describes them.
+    INTERNAL `INTERNAL`, as `ErrorReason` describes them. What FlowRunService says of JSON,
+    times, ids and filters holds here too.
     """
 
     def __init__(self, channel):
@@ -76,7 +77,8 @@ class FlowServiceServicer(object):
 
     Besides the statuses named, every method may answer INVALID_ARGUMENT `INVALID_REQUEST`, UNAVAILABLE
     `DATABASE_UNAVAILABLE` or `SERVER_DRAINING`, RESOURCE_EXHAUSTED `OVERLOADED`, DEADLINE_EXCEEDED `DEADLINE_EXCEEDED` and
-    INTERNAL `INTERNAL`, as `ErrorReason` describes them.
+    INTERNAL `INTERNAL`, as `ErrorReason` describes them. What FlowRunService says of JSON,
+    times, ids and filters holds here too.
     """
 
     def CreateFlow(self, request, context):
@@ -178,7 +180,8 @@ class FlowService(object):
 
     Besides the statuses named, every method may answer INVALID_ARGUMENT `INVALID_REQUEST`, UNAVAILABLE
     `DATABASE_UNAVAILABLE` or `SERVER_DRAINING`, RESOURCE_EXHAUSTED `OVERLOADED`, DEADLINE_EXCEEDED `DEADLINE_EXCEEDED` and
-    INTERNAL `INTERNAL`, as `ErrorReason` describes them.
+    INTERNAL `INTERNAL`, as `ErrorReason` describes them. What FlowRunService says of JSON,
+    times, ids and filters holds here too.
     """
 
     @staticmethod

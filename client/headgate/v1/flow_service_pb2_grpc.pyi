@@ -126,7 +126,8 @@ class FlowServiceStub(typing.Generic[_FlowServiceCreateFlowType, _FlowServiceGet
 
     Besides the statuses named, every method may answer INVALID_ARGUMENT `INVALID_REQUEST`, UNAVAILABLE
     `DATABASE_UNAVAILABLE` or `SERVER_DRAINING`, RESOURCE_EXHAUSTED `OVERLOADED`, DEADLINE_EXCEEDED `DEADLINE_EXCEEDED` and
-    INTERNAL `INTERNAL`, as `ErrorReason` describes them.
+    INTERNAL `INTERNAL`, as `ErrorReason` describes them. What FlowRunService says of JSON,
+    times, ids and filters holds here too.
     """
 
     @typing.overload
@@ -251,7 +252,8 @@ class FlowServiceServicer(metaclass=abc.ABCMeta):
 
     Besides the statuses named, every method may answer INVALID_ARGUMENT `INVALID_REQUEST`, UNAVAILABLE
     `DATABASE_UNAVAILABLE` or `SERVER_DRAINING`, RESOURCE_EXHAUSTED `OVERLOADED`, DEADLINE_EXCEEDED `DEADLINE_EXCEEDED` and
-    INTERNAL `INTERNAL`, as `ErrorReason` describes them.
+    INTERNAL `INTERNAL`, as `ErrorReason` describes them. What FlowRunService says of JSON,
+    times, ids and filters holds here too.
     """
 
     @abc.abstractmethod

@@ -145,7 +145,7 @@ class StateDetails(google.protobuf.message.Message):
 
     @property
     def run_input_keyset(self) -> Global___RunInputKeyset:
-        """The inputs that belong to this pause. Unset when it waits for no answer."""
+        """The inputs that belong to this pause; its keys obey the rule for the keys of inputs. Unset when it waits for no answer."""
 
     def __init__(
         self,

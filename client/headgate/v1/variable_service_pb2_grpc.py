@@ -30,7 +30,8 @@ class VariableServiceStub(object):
 
     Besides the statuses named, every method may answer INVALID_ARGUMENT `INVALID_REQUEST`, UNAVAILABLE
     `DATABASE_UNAVAILABLE` or `SERVER_DRAINING`, RESOURCE_EXHAUSTED `OVERLOADED`, DEADLINE_EXCEEDED `DEADLINE_EXCEEDED` and
-    INTERNAL `INTERNAL`, as `ErrorReason` describes them.
+    INTERNAL `INTERNAL`, as `ErrorReason` describes them. What FlowRunService says of JSON,
+    times, ids and filters holds here too.
     """
 
     def __init__(self, channel):
@@ -71,7 +72,8 @@ class VariableServiceServicer(object):
 
     Besides the statuses named, every method may answer INVALID_ARGUMENT `INVALID_REQUEST`, UNAVAILABLE
     `DATABASE_UNAVAILABLE` or `SERVER_DRAINING`, RESOURCE_EXHAUSTED `OVERLOADED`, DEADLINE_EXCEEDED `DEADLINE_EXCEEDED` and
-    INTERNAL `INTERNAL`, as `ErrorReason` describes them.
+    INTERNAL `INTERNAL`, as `ErrorReason` describes them. What FlowRunService says of JSON,
+    times, ids and filters holds here too.
     """
 
     def CreateVariable(self, request, context):
@@ -162,7 +164,8 @@ class VariableService(object):
 
     Besides the statuses named, every method may answer INVALID_ARGUMENT `INVALID_REQUEST`, UNAVAILABLE
     `DATABASE_UNAVAILABLE` or `SERVER_DRAINING`, RESOURCE_EXHAUSTED `OVERLOADED`, DEADLINE_EXCEEDED `DEADLINE_EXCEEDED` and
-    INTERNAL `INTERNAL`, as `ErrorReason` describes them.
+    INTERNAL `INTERNAL`, as `ErrorReason` describes them. What FlowRunService says of JSON,
+    times, ids and filters holds here too.
     """
 
     @staticmethod

@@ -15,8 +15,11 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from headgate_server.cli.outcomes import USAGE_ERROR, ExitCode, exit_code, table
+from headgate_server.cli.outcomes import ExitCode, exit_code, table
 from headgate_server.cli.output import print_error
+
+# The transport tells its troubles on the standard error, beside what we say about them.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 _COMMANDS: Final = {
     "serve": "Run the server.",
@@ -28,13 +31,15 @@ _COMMANDS: Final = {
 }
 """The commands with their help, in the order of the help. Each is the `app` of the module of its name."""
 
-_EPILOG: Final = "\n".join([
-    "Commands that talk to a server find it by --target or HEADGATE_TARGET. With",
-    "--json they print one JSON object a line, also for errors.",
-    "",
-    "[bold]Exit codes[/]",
-    *(f"  {line}" for line in table()),
-])
+_EPILOG: Final = "\n".join(
+    [
+        "Commands that talk to a server find it by --target or HEADGATE_TARGET. With",
+        "--json they print one JSON object a line, also for errors.",
+        "",
+        "[bold]Exit codes[/]",
+        *(f"  {line}" for line in table()),
+    ]
+)
 
 
 class _Commands(TyperGroup):
@@ -105,7 +110,5 @@ def _run(arguments: list[str]) -> int:
             traceback.print_exc()
         else:
             print_error(error, is_json="--json" in arguments)
-        if isinstance(error, USAGE_ERROR):
-            print("Try --help.", file=sys.stderr)  # noqa: T201
         return code
     return int(ended or 0)

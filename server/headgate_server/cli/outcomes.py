@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from enum import IntEnum
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import typer
 
@@ -20,7 +20,7 @@ class ExitCode(IntEnum):
 
     meaning: str
 
-    def __new__(cls, value: int, meaning: str) -> "ExitCode":
+    def __new__(cls, value: int, meaning: str) -> Self:
         """Give each value its meaning."""
         member = int.__new__(cls, value)
         member._value_ = value
@@ -49,36 +49,38 @@ class ProgramError(Exception):
         self.code = code
 
 
-_BY_NAME: Final[Mapping[str, ExitCode]] = MappingProxyType({
-    # of this package
-    "SettingsError": ExitCode.USAGE,
-    "SchemaError": ExitCode.WRONG_SCHEMA,
-    "AddressInUseError": ExitCode.ADDRESS_IN_USE,
-    # of calls
-    "InvalidRequestError": ExitCode.USAGE,
-    "NotFoundError": ExitCode.NOT_FOUND,
-    "AlreadyExistsError": ExitCode.REFUSED,
-    "AbortedError": ExitCode.REFUSED,
-    "FailedPreconditionError": ExitCode.REFUSED,
-    "OutOfRangeError": ExitCode.REFUSED,
-    "ResourceExhaustedError": ExitCode.REFUSED,
-    "OverloadedError": ExitCode.UNREACHABLE,
-    "SlowConsumerError": ExitCode.UNREACHABLE,
-    "UnavailableError": ExitCode.UNREACHABLE,
-    "DatabaseUnavailableError": ExitCode.UNREACHABLE,
-    "UnimplementedError": ExitCode.USAGE,
-    "DeadlineExceededError": ExitCode.TIMED_OUT,
-    "UnauthenticatedError": ExitCode.REFUSED,
-    "PermissionDeniedError": ExitCode.REFUSED,
-    "InternalError": ExitCode.UNFORESEEN,
-    # of the client's helpers
-    "TransitionRefusedError": ExitCode.REFUSED,
-    "NotPausedError": ExitCode.REFUSED,
-    "FlowPauseTimeoutError": ExitCode.TIMED_OUT,
-    "PauseEndedError": ExitCode.REFUSED,
-    "FlowRunWaitTimeoutError": ExitCode.TIMED_OUT,
-    "ValueError": ExitCode.USAGE,
-})
+_BY_NAME: Final[Mapping[str, ExitCode]] = MappingProxyType(
+    {
+        # of this package
+        "SettingsError": ExitCode.USAGE,
+        "SchemaError": ExitCode.WRONG_SCHEMA,
+        "AddressInUseError": ExitCode.ADDRESS_IN_USE,
+        # of calls
+        "InvalidRequestError": ExitCode.USAGE,
+        "NotFoundError": ExitCode.NOT_FOUND,
+        "AlreadyExistsError": ExitCode.REFUSED,
+        "AbortedError": ExitCode.REFUSED,
+        "FailedPreconditionError": ExitCode.REFUSED,
+        "OutOfRangeError": ExitCode.REFUSED,
+        "ResourceExhaustedError": ExitCode.REFUSED,
+        "OverloadedError": ExitCode.UNREACHABLE,
+        "SlowConsumerError": ExitCode.UNREACHABLE,
+        "UnavailableError": ExitCode.UNREACHABLE,
+        "DatabaseUnavailableError": ExitCode.UNREACHABLE,
+        "UnimplementedError": ExitCode.USAGE,
+        "DeadlineExceededError": ExitCode.TIMED_OUT,
+        "UnauthenticatedError": ExitCode.REFUSED,
+        "PermissionDeniedError": ExitCode.REFUSED,
+        "InternalError": ExitCode.UNFORESEEN,
+        # of the client's helpers
+        "TransitionRefusedError": ExitCode.REFUSED,
+        "NotPausedError": ExitCode.REFUSED,
+        "FlowPauseTimeoutError": ExitCode.TIMED_OUT,
+        "PauseEndedError": ExitCode.REFUSED,
+        "FlowRunWaitTimeoutError": ExitCode.TIMED_OUT,
+        "ValueError": ExitCode.USAGE,
+    }
+)
 
 
 def exit_code(error: Exception) -> ExitCode:

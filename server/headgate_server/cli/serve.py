@@ -14,16 +14,19 @@ import typer
 from rich.markup import escape
 
 from headgate_server import logs
-from headgate_server.app import App
-from headgate_server.cli.databases import prepared, shown
+from headgate_server.app import AddressInUseError, App
+from headgate_server.cli.databases import prepared, reachable, shown
 from headgate_server.cli.examples import examples
+from headgate_server.cli.outcomes import ExitCode, ProgramError
 from headgate_server.cli.output import err, is_terminal
 from headgate_server.settings import Settings, table
 
 try:
-    from uvloop import new_event_loop
-except ImportError:
-    from asyncio import new_event_loop
+    import uvloop
+except ImportError:  # there is none for this platform
+    _new_event_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+else:
+    _new_event_loop = uvloop.new_event_loop
 
 _LOG: Final = structlog.stdlib.get_logger(__name__)
 
@@ -44,10 +47,12 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
         )
         annotations[name] = Annotated[str | None, option]
     command.__annotations__ = annotations
-    command.__dict__["__signature__"] = Signature([
-        Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
-        for name, annotation in annotations.items()
-    ])
+    command.__dict__["__signature__"] = Signature(
+        [
+            Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+            for name, annotation in annotations.items()
+        ]
+    )
     return command
 
 
@@ -78,8 +83,9 @@ def serve(**flags: str | None) -> None:
         {name.replace("_", "-"): value for name, value in flags.items() if value is not None},
     )
     logs.configure(settings.log_level, settings.log_format)
+    _LOG.info("starting", version=version("headgate"), database=shown(settings.database))
     prepared(settings)
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=_new_event_loop) as runner:
         runner.run(_serve(settings))
 
 
@@ -88,15 +94,41 @@ async def _serve(settings: Settings) -> None:
     _stop_on_signals(stop)
     server = App(settings)
     try:
-        await server.start()
+        await _start(server, settings)
     except BaseException:
         await server.database.close()
         raise
-    _LOG.info("database", url=shown(settings.database))
     if is_terminal(sys.stderr):
         _greet(settings, server.port)
-    await stop.wait()
+    failing = asyncio.create_task(server.failure())
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait([failing, stopping], return_when=asyncio.FIRST_COMPLETED)
+    has_failed = failing.done()
+    failing.cancel()
+    stopping.cancel()
     await server.stop()
+    if has_failed:
+        await failing
+
+
+async def _start(server: App, settings: Settings) -> None:
+    """Start a server.
+
+    Raises:
+        AddressInUseError: The address is not free.
+        ProgramError: The database does not answer, or the address for metrics is not free.
+    """
+    with reachable(settings):
+        try:
+            await server.start()
+        except AddressInUseError as error:
+            error.add_note("Another program listens there; choose another address with --listen.")
+            raise
+        except OSError as error:
+            raise ProgramError(
+                f"Cannot serve metrics on {settings.metrics_listen}: {error}",
+                ExitCode.ADDRESS_IN_USE,
+            ) from error
 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:

@@ -94,6 +94,9 @@ class Watching:
                 async for notice in notices:
                     yield notice
                     start = notice.revision
+        elif resumed is None:
+            # Whoever is cut off before anything happens has a position to go on from.
+            yield self._progress(tokens, start)
         until = _Until(request, log.revision, runs) if request.until else None
         with self._subscriptions.open(interest, self._tail, start) as subscription:
             async with aclosing(self._follow(subscription, tokens, request, until)) as notices:
@@ -123,6 +126,9 @@ class Watching:
                 async for notice in notices:
                     yield notice
                     start = notice.revision
+        elif resumed is None:
+            # Whoever is cut off before anything happens has a position to go on from.
+            yield self._progress(tokens, start)
         with self._subscriptions.open(interest, self._tail, start) as subscription:
             async with aclosing(self._follow(subscription, tokens, request, None)) as notices:
                 async for notice in notices:

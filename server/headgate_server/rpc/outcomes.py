@@ -1,11 +1,13 @@
 """Outcomes: how the calls of a method end. Each is counted and logged, and a failure is sent as a status."""
 
+import asyncio
 from collections.abc import Callable
 from time import perf_counter
 from typing import Final, NoReturn, TypeAlias
 from uuid import uuid4
 
 import grpc
+import grpc.aio
 
 from headgate_server.metrics import Metrics
 from headgate_server.model.errors import HeadgateError
@@ -64,7 +66,10 @@ class Outcomes:
             error = InternalError(error_id)
         refusal = refusal_for(error)
         self.note(context, refusal.code.name, began, refusal)
-        await context.abort(refusal.code, refusal.message, ((DETAILS_KEY, refusal.details),))
+        try:
+            await context.abort(refusal.code, refusal.message, ((DETAILS_KEY, refusal.details),))
+        except grpc.aio.InternalError:  # the caller has left, so there is nobody to tell
+            raise asyncio.CancelledError from None
 
 
 def of_unary_calls(metrics: Metrics, log: AccessLog, method: str) -> Outcomes:

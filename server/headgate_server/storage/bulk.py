@@ -13,12 +13,12 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
-    Executable,
     Select,
     literal_column,
     tuple_,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.expression import ClauseElement
 from sqlalchemy.types import BigInteger, Integer, LargeBinary
 
 Row: TypeAlias = tuple[Any, ...]
@@ -150,7 +150,7 @@ class BulkSelectPairs:
 class Prepared:
     """One statement with a few parameters, whose text is made once."""
 
-    def __init__(self, make: Callable[[Callable[[int], ColumnElement[int]]], Executable]) -> None:
+    def __init__(self, make: Callable[[Callable[[int], ColumnElement[int]]], ClauseElement]) -> None:
         """Make the statement, given what stands for its integer parameters by their place, from 1 on."""
         self._sqlite = str(make(lambda _: literal_column("?", Integer)).compile(dialect=_SQLITE))
         self._postgresql = str(

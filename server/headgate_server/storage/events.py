@@ -114,7 +114,8 @@ def trim(conn: Connection, before: datetime, limit: int) -> int:
     ).scalar()
     if last is None:
         return 0
-    conn.execute(update(LOG).values(oldest_revision=last))
+    # Another server may have dropped more at the same time.
+    conn.execute(update(LOG).where(LOG.c.oldest_revision < last).values(oldest_revision=last))
     return conn.execute(delete(EVENT).where(EVENT.c.revision <= last)).rowcount
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from sqlalchemy import Column, Connection, Select, and_, case, func, select
 
 from headgate_server.model.filters import (
+    AnyFilter,
     FlowFilter,
     FlowRunFilter,
     IdFilter,
@@ -78,15 +79,16 @@ def conditions_for_flows(
     conn: Connection, flows: FlowFilter | None, flow_runs: FlowRunFilter | None
 ) -> list[Clause]:
     """Return the conditions on FLOW for the flows that match and, if a filter of runs is given, have a run that does."""
-    few = None
-    if conn.dialect.name == "sqlite" and flow_runs is not None:
-        few = _fewest(conn, list(_leads(RunQuery(flow_runs=flow_runs))))
+    query = RunQuery(flow_runs=flow_runs)
+    few = _fewest(conn, list(_leads(query)))
     if few is None:
         return flow_conditions(flows, flow_runs)
-    runs = select(FLOW_RUN.c.flow_id).where(
-        few, _hidden(flow_run_conditions(RunQuery(flow_runs=flow_runs)))
-    )
-    return [*flow_conditions(flows, None), FLOW.c.id.in_(runs)]
+    # Either database might look for such runs flow by flow, however few there are: so they come first.
+    having = select(FLOW_RUN.c.flow_id).distinct().where(few, *flow_run_conditions(query))
+    return [
+        *flow_conditions(flows, None),
+        is_one_of(FLOW.c.id, conn.execute(having).scalars().all()),
+    ]
 
 
 def _fewest(conn: Connection, leads: list[_Lead]) -> Clause | None:
@@ -106,38 +108,46 @@ def _hidden(conditions: list[Clause]) -> Clause:
 
 def _leads(query: RunQuery) -> Iterator[_Lead]:
     """Yield the conditions that every match must meet and that have an index."""
-    runs, given = FLOW_RUN.c, query.flow_runs
     if query.flows is not None:
-        yield _lead(is_of_flows(query.flows), order=runs.effective_start_time)
-    if given is None or given.operator is Operator.OR:
-        return
+        yield _lead(is_of_flows(query.flows), order=FLOW_RUN.c.effective_start_time)
+    given = query.flow_runs
+    if given is not None and given.operator is Operator.AND:
+        yield from _leads_by_value(given)
+        yield from _leads_by_time(given)
+        for tag in _if_and(given.tags, TagsFilter()).all or ():
+            has_tag = FLOW_RUN_TAG.c.tag == tag
+            yield _Lead(has_tag, select(FLOW_RUN_TAG.c.flow_run_id).where(has_tag), None)
+
+
+def _leads_by_value(given: FlowRunFilter) -> Iterator[_Lead]:
+    runs, start = FLOW_RUN.c, FLOW_RUN.c.effective_start_time
     state = _if_and(given.state, StateFilter())
-    if state.type_any is not None:
-        yield _lead(is_one_of(runs.state_type, state.type_any), order=runs.effective_start_time)
-    deployment_ids = _if_and(given.deployment_id, ReferenceFilter()).any
-    if deployment_ids is not None:
-        yield _lead(is_one_of(runs.deployment_id, deployment_ids), order=runs.effective_start_time)
-    for column, values in (
-        (runs.id, (given.id or IdFilter()).any),
-        (runs.name, (given.name or NameFilter()).any),
-        (runs.state_name, state.name_any),
-        (runs.parent_task_run_id, _if_and(given.parent_task_run_id, ReferenceFilter()).any),
-        (runs.idempotency_key, (given.idempotency_key or KeyFilter()).any),
+    deployment = _if_and(given.deployment_id, ReferenceFilter())
+    parent_task_run = _if_and(given.parent_task_run_id, ReferenceFilter())
+    for column, values, order in (
+        (runs.id, (given.id or IdFilter()).any, None),
+        (runs.name, (given.name or NameFilter()).any, None),
+        (runs.state_type, state.type_any, start),
+        (runs.state_name, state.name_any, None),
+        (runs.deployment_id, deployment.any, start),
+        (runs.parent_task_run_id, parent_task_run.any, None),
+        (runs.idempotency_key, (given.idempotency_key or KeyFilter()).any, None),
     ):
         if values is not None:
-            yield _lead(is_one_of(column, values))
+            yield _lead(is_one_of(column, values), order=order)
+    parent = given.parent_flow_run_id or AnyFilter()
+    if parent.any is not None:
+        yield _lead(is_child_of(parent.any))
+
+
+def _leads_by_time(given: FlowRunFilter) -> Iterator[_Lead]:
     for column, span in (
-        (runs.effective_start_time, given.start_time),
-        (runs.expected_start_time, given.expected_start_time),
-        (runs.next_scheduled_start_time, given.next_scheduled_start_time),
+        (FLOW_RUN.c.effective_start_time, given.start_time),
+        (FLOW_RUN.c.expected_start_time, given.expected_start_time),
+        (FLOW_RUN.c.next_scheduled_start_time, given.next_scheduled_start_time),
     ):
         if span is not None and (span.before is not None or span.after is not None):
             yield _lead(is_within(column, span))
-    if given.parent_flow_run_id is not None and given.parent_flow_run_id.any is not None:
-        yield _lead(is_child_of(given.parent_flow_run_id.any))
-    for tag in _if_and(given.tags, TagsFilter()).all or ():
-        tagged = FLOW_RUN_TAG.c.tag == tag
-        yield _Lead(tagged, select(FLOW_RUN_TAG.c.flow_run_id).where(tagged), None)
 
 
 def _lead(condition: Clause, *, order: Column[Any] | None = None) -> _Lead:

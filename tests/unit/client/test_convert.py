@@ -1,9 +1,11 @@
 """Stubs to models and back: nothing is lost, and nothing a server sends is too new."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import pytest
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,9 +38,12 @@ from headgate._convert_filters import from_flow_filter, from_flow_run_filter
 from headgate._flow_run_update import flow_run_update
 from headgate.models import UNSET
 
+MessageT = TypeVar("MessageT", bound=Message)
+
 TIMES = st.datetimes(timezones=st.just(UTC))
 SPANS = st.timedeltas(timedelta(days=-3650), timedelta(days=3650))
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+POSITION = "t"
 SOME_TIME = Timestamp(seconds=1_900_000_000, nanos=123_456_000)
 
 
@@ -88,7 +93,8 @@ DETAILS = st.builds(
         type=st.sampled_from([kind for kind in StateType if kind is not StateType.UNKNOWN]),
         name=st.none() | TEXTS,
         message=st.none() | TEXTS,
-        data=st.none() | st.dictionaries(TEXTS, st.integers() | st.floats(allow_nan=False, allow_infinity=False)),
+        data=st.none()
+        | st.dictionaries(TEXTS, st.integers() | st.floats(allow_nan=False, allow_infinity=False)),
         details=DETAILS,
     )
 )
@@ -116,7 +122,12 @@ def test_an_unknown_type_cannot_be_proposed() -> None:
         from_proposed_state(ProposedState(type=StateType.UNKNOWN))
 
 
-def a_run(**fields: object) -> pb.FlowRun:
+def of(kind: type[MessageT], **fields: Any) -> MessageT:
+    """Return a message of these fields, nested ones as dicts."""
+    return kind(**fields)
+
+
+def a_run(**fields: Any) -> pb.FlowRun:
     return pb.FlowRun(
         id=str(UUID(int=1)),
         flow_id=str(UUID(int=2)),
@@ -128,8 +139,8 @@ def a_run(**fields: object) -> pb.FlowRun:
 
 
 def test_a_run_from_a_newer_server_is_read_as_far_as_it_is_known() -> None:
-    newer = pb.State(id=str(UUID(int=3)), type=77, name="Dreaming", is_terminal=True, version=4)  # type: ignore[arg-type]
-    policy = pb.FlowRunPolicy(retry_type=9)  # type: ignore[arg-type]
+    newer = {"id": str(UUID(int=3)), "type": 77, "name": "Dreaming", "is_terminal": True}
+    policy = {"retry_type": 9}
 
     run = to_flow_run(a_run(state=newer, policy=policy))
 
@@ -165,20 +176,22 @@ def test_optional_texts_of_a_run_are_none_or_what_was_sent() -> None:
 @pytest.mark.parametrize(
     ("answer", "status", "reason", "delay"),
     [
-        (pb.SetFlowRunStateResponse(status=1, accept={}), "ACCEPT", "", None),
-        (pb.SetFlowRunStateResponse(status=2, reject={"reason": "no"}), "REJECT", "no", None),
-        (pb.SetFlowRunStateResponse(status=3, abort={"reason": "stop"}), "ABORT", "stop", None),
+        (of(pb.SetFlowRunStateResponse, status=1, accept={}), "ACCEPT", "", None),
+        (of(pb.SetFlowRunStateResponse, status=2, reject={"reason": "no"}), "REJECT", "no", None),
+        (of(pb.SetFlowRunStateResponse, status=3, abort={"reason": "stop"}), "ABORT", "stop", None),
         (
-            pb.SetFlowRunStateResponse(
-                status=4, wait={"reason": "soon", "delay": from_timedelta(timedelta(seconds=7))}
+            of(
+                pb.SetFlowRunStateResponse,
+                status=4,
+                wait={"reason": "soon", "delay": from_timedelta(timedelta(seconds=7))},
             ),
             "WAIT",
             "soon",
             timedelta(seconds=7),
         ),
-        (pb.ResumeFlowRunResponse(status=1, accept={}), "ACCEPT", "", None),
-        (pb.ResumeFlowRunResponse(status=2, reject={"reason": "no"}), "REJECT", "no", None),
-        (pb.ResumeFlowRunResponse(status=3, abort={"reason": "stop"}), "ABORT", "stop", None),
+        (of(pb.ResumeFlowRunResponse, status=1, accept={}), "ACCEPT", "", None),
+        (of(pb.ResumeFlowRunResponse, status=2, reject={"reason": "no"}), "REJECT", "no", None),
+        (of(pb.ResumeFlowRunResponse, status=3, abort={"reason": "stop"}), "ABORT", "stop", None),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -205,7 +218,7 @@ def test_an_input_keeps_its_value_exactly() -> None:
 
 
 def test_a_database_of_a_newer_kind_is_unknown() -> None:
-    info = to_server_info(pb.GetServerInfoResponse(database_kind=9))  # type: ignore[arg-type]
+    info = to_server_info(of(pb.GetServerInfoResponse, database_kind=9))
 
     assert info.database_kind is DatabaseKind.UNKNOWN
 
@@ -224,7 +237,7 @@ def test_a_database_of_a_newer_kind_is_unknown() -> None:
 )
 def test_events_about_a_run_carry_the_run(field: str, kind: type[headgate.RunUpdate]) -> None:
     message = pb.WatchFlowRunsResponse(
-        resume_token="t", commit_time=SOME_TIME, revision=7, fragment=True, coalesced=True
+        resume_token=POSITION, commit_time=SOME_TIME, revision=7, fragment=True, coalesced=True
     )
     getattr(message, field).flow_run.CopyFrom(a_run())
 
@@ -232,7 +245,7 @@ def test_events_about_a_run_carry_the_run(field: str, kind: type[headgate.RunUpd
 
     assert event == kind(
         flow_run=to_flow_run(a_run()),
-        resume_token="t",
+        resume_token=POSITION,
         commit_time=to_datetime(SOME_TIME),
         revision=7,
         fragment=True,
@@ -257,10 +270,10 @@ def test_the_first_state_of_a_run_has_none_before_it() -> None:
     ("message", "kind"),
     [
         (
-            pb.WatchFlowRunsResponse(snapshot_complete={"revision": 9}),
+            of(pb.WatchFlowRunsResponse, snapshot_complete={"revision": 9}),
             headgate.SnapshotComplete,
         ),
-        (pb.WatchFlowRunsResponse(progress={"revision": 9}), headgate.Progress),
+        (of(pb.WatchFlowRunsResponse, progress={"revision": 9}), headgate.Progress),
     ],
     ids=["snapshot_complete", "progress"],
 )
@@ -274,8 +287,8 @@ def test_events_about_the_watch_tell_its_revision(
 
 
 def test_events_of_a_newer_kind_are_none() -> None:
-    assert to_flow_run_event(pb.WatchFlowRunsResponse(resume_token="t")) is None
-    assert to_input_event(pb.WatchFlowRunInputsResponse(resume_token="t")) is None
+    assert to_flow_run_event(pb.WatchFlowRunsResponse(resume_token=POSITION)) is None
+    assert to_input_event(pb.WatchFlowRunInputsResponse(resume_token=POSITION)) is None
 
 
 @pytest.mark.parametrize(
@@ -291,9 +304,7 @@ def test_events_about_an_input_carry_the_input(
 ) -> None:
     message = pb.WatchFlowRunInputsResponse(revision=3)
     getattr(message, field).MergeFrom(
-        pb.FlowRunInput(
-            id=str(UUID(int=1)), flow_run_id=str(UUID(int=2)), key="k", value_json="5"
-        )
+        pb.FlowRunInput(id=str(UUID(int=1)), flow_run_id=str(UUID(int=2)), key="k", value_json="5")
     )
 
     event = to_input_event(message)
@@ -348,7 +359,8 @@ def test_every_member_of_a_filter_reaches_its_field() -> None:
     )
     sent = {"before": from_datetime(time, ""), "after": from_datetime(time, ""), "is_null": False}
 
-    assert from_flow_run_filter(conditions) == pb.FlowRunFilter(
+    assert from_flow_run_filter(conditions) == of(
+        pb.FlowRunFilter,
         operator=pb.OPERATOR_OR,
         id={"any": {"values": [str(some_id)]}, "not_any": {"values": [str(other_id)]}},
         name={"any": {"values": ["a"]}, "like": "%b_"},
@@ -381,8 +393,8 @@ def test_every_member_of_a_filter_reaches_its_field() -> None:
 def test_filters_on_flows_reach_their_fields() -> None:
     conditions = headgate.FlowFilter(deployment=headgate.FlowDeploymentFilter(is_null=True))
 
-    assert from_flow_filter(conditions) == pb.FlowFilter(
-        operator=pb.OPERATOR_AND, deployment={"is_null": True}
+    assert from_flow_filter(conditions) == of(
+        pb.FlowFilter, operator=pb.OPERATOR_AND, deployment={"is_null": True}
     )
 
 
@@ -426,6 +438,10 @@ def test_an_update_names_what_is_given_and_clears_what_is_none() -> None:
         "policy.retry_delay",
         "tags",
     ]
-    assert request.flow_run == pb.FlowRun(
-        id=str(UUID(int=1)), name="new", parameters_json='{"x":1}', policy={"retries": 3}
+    assert request.flow_run == of(
+        pb.FlowRun,
+        id=str(UUID(int=1)),
+        name="new",
+        parameters_json='{"x":1}',
+        policy={"retries": 3},
     )

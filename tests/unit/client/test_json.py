@@ -62,7 +62,7 @@ def test_a_value_that_holds_itself_is_refused() -> None:
     value: list[object] = []
     value.append(value)
 
-    with pytest.raises(ValueError, match="state.data is not JSON"):
+    with pytest.raises(ValueError, match=r"state\.data is not JSON"):
         to_text(value, "state.data")
 
 

@@ -1,6 +1,7 @@
 """States on the client: predicates, the text form, and states by name."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -130,7 +131,7 @@ def test_a_suspension_is_rescheduled_and_a_pause_is_not() -> None:
     ],
     ids=["timeout and time", "timeout and detail", "time and detail"],
 )
-def test_the_end_of_a_pause_is_given_once(ends: dict[str, object]) -> None:
+def test_the_end_of_a_pause_is_given_once(ends: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="more than once"):
         headgate.Paused(**ends)
 

@@ -28,8 +28,10 @@ TRAILERS_BYTES = 8192
 
 
 def leaves(kind: type[HeadgateError]) -> Iterator[type[HeadgateError]]:
-    """Return the classes of errors that have no further kinds."""
-    kinds = kind.__subclasses__()
+    """Return the classes of errors of the server that have no further kinds."""
+    kinds = [
+        each for each in kind.__subclasses__() if each.__module__.startswith("headgate_server")
+    ]
     if not kinds:
         yield kind
     for each in kinds:
@@ -46,7 +48,7 @@ def details(error: HeadgateError, kind: type[D]) -> list[D]:
     return found
 
 
-@pytest.mark.parametrize("kind", leaves(HeadgateError))
+@pytest.mark.parametrize("kind", list(leaves(HeadgateError)))
 def test_every_error_is_in_the_table(kind: type[HeadgateError]) -> None:
     assert kind in STATUS
 

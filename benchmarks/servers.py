@@ -1,0 +1,167 @@
+"""Servers under measurement: each a process of its own on loopback, with its log in a file."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+import msgspec
+import psutil
+
+from headgate_server.storage.schema import upgrade
+from tests.postgresql import Databases, running_postgresql
+
+_START_SECONDS: Final = 30
+_STOP_SECONDS: Final = 20
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a server is, and which processes work for it."""
+
+    target: str
+    pid: int
+    database_pid: int = 0
+    """The process that starts all others of the database; 0 where the database is part of the server."""
+
+    def server_seconds(self) -> float:
+        """Return the processor time that the server has taken."""
+        return _cpu_seconds(psutil.Process(self.pid))
+
+    def database_seconds(self) -> float:
+        """Return the processor time that the database has taken outside the server."""
+        if not self.database_pid:
+            return 0.0
+        first = psutil.Process(self.database_pid)
+        return sum(map(_cpu_seconds, (first, *first.children(recursive=True))))
+
+    def memory(self) -> int:
+        """Return the bytes of the server that are in memory."""
+        size: int = psutil.Process(self.pid).memory_info().rss
+        return size
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the databases of a run of the benchmarks live."""
+
+    directory: Path
+    postgresql: Databases
+    postgresql_pid: int
+    postgresql_version: str
+
+    def new_url(self, kind: str) -> str:
+        """Make a database with the present schema, `sqlite` or `postgresql`, and return its URL."""
+        if kind == "postgresql":
+            url = self.postgresql.create()
+        else:
+            url = f"sqlite:///{self.directory / f'{time.monotonic_ns()}.db'}"
+        upgrade(url)
+        return url
+
+    def drop(self, url: str) -> None:
+        """Remove a database that nobody uses any more."""
+        if url.startswith("postgresql"):
+            self.postgresql.drop(url)
+            return
+        file = Path(url.removeprefix("sqlite:///"))
+        for each in file.parent.glob(f"{file.name}*"):
+            each.unlink()
+
+
+@contextmanager
+def place(directory: Path) -> Iterator[Place]:
+    """Run a PostgreSQL that commits for good, and hold what is needed to make databases."""
+    with running_postgresql(is_durable=True) as url, Databases(url) as databases:
+        pid, version = asyncio.run(_facts(url))
+        yield Place(
+            directory=directory,
+            postgresql=databases,
+            postgresql_pid=pid,
+            postgresql_version=version,
+        )
+
+
+@contextmanager
+def headgate(where: Place, url: str) -> Iterator[Endpoint]:
+    """Run `headgate serve` with its default settings on a database."""
+    pid = where.postgresql_pid if url.startswith("postgresql") else 0
+    target = _free_address()
+    settings = {"HEADGATE_DATABASE": url, "HEADGATE_LISTEN": target}
+    with _running(where, target, ["headgate_server", "serve"], settings, pid) as endpoint:
+        yield endpoint
+
+
+@contextmanager
+def noop(where: Place) -> Iterator[Endpoint]:
+    """Run the server that does nothing."""
+    target = _free_address()
+    with _running(where, target, ["benchmarks.noop", target], {}, 0) as endpoint:
+        yield endpoint
+
+
+@contextmanager
+def _running(
+    where: Place, target: str, program: list[str], settings: dict[str, str], database_pid: int
+) -> Iterator[Endpoint]:
+    """Run a program until it is no longer needed."""
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("HEADGATE_")}
+    log_file = where.directory / f"{target.rpartition(':')[2]}.log"
+    with log_file.open("wb") as log:
+        process = subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, "-m", *program], env=kept | settings, stdout=log, stderr=log
+        )
+        try:
+            _wait_until_it_listens(target, process, log_file)
+            yield Endpoint(target=target, pid=process.pid, database_pid=database_pid)
+        finally:
+            process.terminate()
+            try:
+                process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _wait_until_it_listens(target: str, process: "subprocess.Popen[bytes]", log_file: Path) -> None:
+    host, _, port = target.rpartition(":")
+    given_up = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            socket.create_connection((host, int(port)), timeout=1).close()
+        except OSError:
+            if process.poll() is not None or time.monotonic() > given_up:
+                raise RuntimeError(f"It did not start:\n{log_file.read_text()}") from None
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _free_address() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        return f"127.0.0.1:{held.getsockname()[1]}"
+
+
+def _cpu_seconds(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    seconds: float = times.user + times.system
+    return seconds
+
+
+async def _facts(url: str) -> tuple[int, str]:
+    """Return the process that starts all others of a PostgreSQL, and its version."""
+    conn = await asyncpg.connect(url)
+    try:
+        backend: int = await conn.fetchval("SELECT pg_backend_pid()")
+        version: str = await conn.fetchval("SHOW server_version")
+        return int(psutil.Process(backend).ppid()), version
+    finally:
+        await conn.close()

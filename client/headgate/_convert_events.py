@@ -1,0 +1,99 @@
+"""Events of watches: stubs to models. A kind of event that is newer than this client is None."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final, TypedDict
+
+from headgate import events
+from headgate import v1 as pb
+from headgate._convert import to_datetime, to_flow_run, to_input, to_state, to_state_type
+
+
+class _Envelope(TypedDict):
+    """What every event says."""
+
+    commit_time: datetime
+    resume_token: str
+    fragment: bool
+
+
+def to_flow_run_event(message: pb.WatchFlowRunsResponse) -> events.FlowRunEvent | None:
+    """Return the event of a watch on flow runs."""
+    kind = message.WhichOneof("event")
+    envelope = _envelope(message)
+    match kind:
+        case None:
+            return None
+        case "progress":
+            return events.Progress(revision=message.progress.revision, **envelope)
+        case "snapshot_complete":
+            revision = message.snapshot_complete.revision
+            return events.SnapshotComplete(revision=revision, **envelope)
+        case "state_change":
+            change = message.state_change
+            return events.StateChange(
+                state=to_state(change.state),
+                previous_state_type=to_state_type(change.previous_state_type),
+                previous_state_name=change.previous_state_name or None,
+                flow_run=to_flow_run(change.flow_run),
+                coalesced=message.coalesced,
+                revision=message.revision,
+                **envelope,
+            )
+        case _:
+            return _ABOUT_A_RUN[kind](
+                flow_run=to_flow_run(getattr(message, kind).flow_run),
+                coalesced=message.coalesced,
+                revision=message.revision,
+                **envelope,
+            )
+
+
+def to_input_event(message: pb.WatchFlowRunInputsResponse) -> events.FlowRunInputEvent | None:
+    """Return the event of a watch on the inputs of a flow run."""
+    kind = message.WhichOneof("event")
+    envelope = _envelope(message)
+    match kind:
+        case None:
+            return None
+        case "progress":
+            return events.Progress(revision=message.progress.revision, **envelope)
+        case "snapshot_complete":
+            revision = message.snapshot_complete.revision
+            return events.SnapshotComplete(revision=revision, **envelope)
+        case _:
+            return _ABOUT_AN_INPUT[kind](
+                input=to_input(getattr(message, kind)), revision=message.revision, **envelope
+            )
+
+
+def _envelope(message: pb.WatchFlowRunsResponse | pb.WatchFlowRunInputsResponse) -> _Envelope:
+    return _Envelope(
+        commit_time=to_datetime(message.commit_time),
+        resume_token=message.resume_token,
+        fragment=message.fragment,
+    )
+
+
+_ABOUT_A_RUN: Final[
+    Mapping[
+        str,
+        type[events.RunUpdate]
+        | type[events.Snapshot]
+        | type[events.Deleted]
+        | type[events.LeftFilter],
+    ]
+] = {
+    "run_update": events.RunUpdate,
+    "snapshot": events.Snapshot,
+    "deleted": events.Deleted,
+    "left_filter": events.LeftFilter,
+}
+
+_ABOUT_AN_INPUT: Final[
+    Mapping[str, type[events.InputCreated] | type[events.InputDeleted] | type[events.InputSnapshot]]
+] = {
+    "created": events.InputCreated,
+    "deleted": events.InputDeleted,
+    "snapshot": events.InputSnapshot,
+}

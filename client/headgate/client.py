@@ -1,0 +1,82 @@
+"""The client: it opens the connections, holds what can be done over them, and closes them."""
+
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+from grpc import ChannelCredentials
+
+from headgate._transport import DEFAULT_TIMEOUT, Transport
+from headgate.flow_runs import FlowRuns
+from headgate.flows import Flows
+from headgate.inputs import FlowRunInputs
+from headgate.server import Server
+from headgate.variables import Variables
+
+
+class Client:
+    """A connection to a headgate server, for use with asyncio.
+
+    Create it while an event loop runs, use it in that loop, and close it:
+
+        async with Client() as client:
+            run = await client.flow_runs.wait_for_flow_run(flow_run_id)
+
+    The server is reached with the first call, not before. For code without asyncio there is
+    `headgate.sync.Client`.
+
+    Attributes:
+        flows: Flows, the workflows that runs belong to.
+        flow_runs: Flow runs and their states, and the helpers that watch, wait, pause and resume.
+        inputs: What is left with flow runs: schemas, questions, answers and messages.
+        variables: Texts that answers to pauses may refer to by name.
+        server: What the server is and what it takes.
+    """
+
+    def __init__(
+        self,
+        target: str | None = None,
+        *,
+        credentials: ChannelCredentials | None = None,
+        timeout: timedelta = DEFAULT_TIMEOUT,
+    ) -> None:
+        """Prepare the connection.
+
+        Args:
+            target: Where the server is, as `host:port` or any name that gRPC understands. None:
+                what the environment says in `HEADGATE_TARGET`, else `127.0.0.1:4244`.
+            credentials: How to secure the connection, for example
+                `grpc.ssl_channel_credentials()`. None: not at all.
+            timeout: How long a call may take, with its repeats, unless it says otherwise.
+
+        Raises:
+            RuntimeError: No event loop is running.
+        """
+        self._transport = Transport(target, credentials=credentials, timeout=timeout)
+        self.flows = Flows(self._transport)
+        self.inputs = FlowRunInputs(self._transport)
+        self.flow_runs = FlowRuns(self._transport, self.inputs)
+        self.variables = Variables(self._transport)
+        self.server = Server(self._transport)
+
+    @property
+    def target(self) -> str:
+        """Where the server is."""
+        return self._transport.target
+
+    async def __aenter__(self) -> Self:
+        """Return the client."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the client."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection. What is under way ends with ClientClosedError."""
+        await self._transport.close()

@@ -1,0 +1,44 @@
+"""Filters: the conditions on flow runs that the options of a command line mean."""
+
+from collections.abc import Sequence
+
+from headgate import (
+    FlowFilter,
+    FlowRunFilter,
+    NameFilter,
+    Operator,
+    StateFilter,
+    StateType,
+    TagsFilter,
+)
+from headgate_server.cli.options import STATE_TYPES
+
+
+def flow_filter(names: Sequence[str] | None) -> FlowFilter | None:
+    """Return the condition that a run is of one of these flows."""
+    return FlowFilter(name=NameFilter(any=names)) if names else None
+
+
+def flow_run_filter(
+    states: Sequence[str] | None, name: str | None, tags: Sequence[str] | None
+) -> FlowRunFilter | None:
+    """Return the conditions on runs.
+
+    Args:
+        states: Types of states in any case, or names of states.
+        name: A text that the name contains.
+        tags: Tags that the run has, all of them.
+    """
+    if not (states or name or tags):
+        return None
+    return FlowRunFilter(
+        state=_state_filter(states) if states else None,
+        name=NameFilter(like=name) if name else None,
+        tags=TagsFilter(all=tags) if tags else None,
+    )
+
+
+def _state_filter(states: Sequence[str]) -> StateFilter:
+    types = [StateType(state.upper()) for state in states if state.upper() in STATE_TYPES]
+    names = [state for state in states if state.upper() not in STATE_TYPES]
+    return StateFilter(operator=Operator.OR, type_any=types or None, name_any=names or None)
