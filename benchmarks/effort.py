@@ -44,7 +44,7 @@ FULL: Final = Effort(
         Fanning(watchers=1000, events=6, interval=0.5),
     ),
     waits=60,
-    idle_watches=5000,
+    idle_watches=2000,
     sizes=(10_000, 100_000, 1_000_000),
     pages=5,
 )

@@ -16,7 +16,8 @@ Call: TypeAlias = "grpc.aio.UnaryStreamCall[bytes, bytes]"
 
 WATCH_RUNS: Final = "/headgate.v1.FlowRunService/WatchFlowRuns"
 
-_STREAMS_PER_CONNECTION: Final = 500
+_OPENED_AT_ONCE: Final = 250
+"""Also the streams of one connection. A server refuses what it has not begun to answer beyond some thousand calls."""
 _PATIENCE_SECONDS: Final = 20
 _LOOK_SECONDS: Final = 0.01
 _SECOND: Final = 1_000_000_000
@@ -45,19 +46,21 @@ _open: dict[str, _Watchers] = {}
 async def open_watches(name: str, target: str, method: str, request: bytes, count: int) -> None:
     """Open more streams under a name, and return once each has had its first message, which is left out of all counts."""
     group = _open.setdefault(name, _Watchers())
-    ready = []
-    for place in range(count):
-        if place % _STREAMS_PER_CONNECTION == 0:
-            options = [("grpc.use_local_subchannel_pool", 1)]
-            group.channels.append(grpc.aio.insecure_channel(target, options=options))
-        began: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        arrivals: list[tuple[int, bytes]] = []
-        group.arrivals.append(arrivals)
-        watch: Method = group.channels[-1].unary_stream(method)
-        call = watch(request, wait_for_ready=True)
-        group.tasks.append(asyncio.create_task(_read(call, arrivals, began)))
-        ready.append(began)
-    await asyncio.wait_for(asyncio.gather(*ready), _PATIENCE_SECONDS)
+    for first in range(0, count, _OPENED_AT_ONCE):
+        options = [("grpc.use_local_subchannel_pool", 1)]
+        channel = grpc.aio.insecure_channel(target, options=options)
+        group.channels.append(channel)
+        watch: Method = channel.unary_stream(method)
+        ready = []
+        for _ in range(min(_OPENED_AT_ONCE, count - first)):
+            began: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            arrivals: list[tuple[int, bytes]] = []
+            group.arrivals.append(arrivals)
+            call = watch(request, wait_for_ready=True)
+            group.tasks.append(asyncio.create_task(_read(call, arrivals, began)))
+            ready.append(began)
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            await asyncio.gather(*ready)
 
 
 async def _read(

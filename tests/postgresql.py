@@ -55,9 +55,7 @@ def _never_outliving_us(pid: int, directory: str) -> Iterator[None]:
     # The shell waits for a line that never comes. Its input ends when we do, however that happens.
     command = 'read -r _; kill -QUIT "$0"; rm -rf "$1"'
     shell = ["/bin/sh", "-c", command, str(pid), directory]
-    with subprocess.Popen(  # noqa: S603  nothing in it comes from outside
-        shell, stdin=subprocess.PIPE, start_new_session=True
-    ) as guard:
+    with subprocess.Popen(shell, stdin=subprocess.PIPE, start_new_session=True) as guard:
         try:
             yield
         finally:

@@ -1,10 +1,15 @@
 """headgate: the truth about flow runs, their states and their inputs, over gRPC.
 
+Example:
+    ```python
     async with headgate.Client() as client:
         run = await client.flow_runs.wait_for_flow_run(flow_run_id)
+    ```
 
 `headgate.sync` has the same without asyncio; `headgate.v1` has the messages of the contract.
 """
+
+from typing import TYPE_CHECKING
 
 from headgate._messages import (
     DEFAULT_CHANNEL,
@@ -294,10 +299,15 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> str:
-    """Return the version when it is asked for: looking it up costs more than the rest."""
-    if name == "__version__":
-        from importlib import metadata  # noqa: PLC0415 - as above
+__version__: str
+"""The version of the distribution, looked up when it is asked for: that costs more than the rest."""
 
-        return metadata.version("headgate")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # or every name would seem to be there
+
+    def __getattr__(name: str) -> str:
+        """Return the version."""
+        if name == "__version__":
+            from importlib import metadata  # noqa: PLC0415 - as above
+
+            return metadata.version("headgate")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

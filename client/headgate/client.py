@@ -17,12 +17,7 @@ from headgate.variables import Variables
 class Client:
     """A connection to a headgate server, for use with asyncio.
 
-    Create it while an event loop runs, use it in that loop, and close it:
-
-        async with Client() as client:
-            run = await client.flow_runs.wait_for_flow_run(flow_run_id)
-
-    The server is reached with the first call, not before. For code without asyncio there is
+    Create it while an event loop runs, use it in that loop, and close it. The server is reached with the first call, not before. For code without asyncio there is
     `headgate.sync.Client`.
 
     Attributes:
@@ -31,6 +26,13 @@ class Client:
         inputs: What is left with flow runs: schemas, questions, answers and messages.
         variables: Texts that answers to pauses may refer to by name.
         server: What the server is and what it takes.
+
+    Example:
+        ```python
+        async with headgate.Client() as client:
+            flow = (await client.flows.create("etl")).flow
+            run = (await client.flow_runs.create(flow.id, parameters={"day": 1})).flow_run
+        ```
     """
 
     def __init__(

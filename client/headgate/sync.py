@@ -1,14 +1,17 @@
 """The blocking face: everything that `headgate.Client` has, without await.
 
-    from headgate.sync import Client
-
-    with Client() as client:
-        run = client.flow_runs.wait_for_flow_run(flow_run_id)
-
 Methods have the names, arguments, results and errors of their namesakes; what is an async iterator
 there is an iterator here, with `close()`. A client may be used by several threads at once. Ctrl-C
 ends a call that blocks. There is no logic here: each method runs its namesake in an event loop that
 all clients of this face share.
+
+Example:
+    ```python
+    from headgate.sync import Client
+
+    with Client() as client:
+        run = client.flow_runs.wait_for_flow_run(flow_run_id)
+    ```
 """
 
 from collections.abc import AsyncGenerator, Callable, Coroutine

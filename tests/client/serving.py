@@ -13,7 +13,7 @@ from headgate_server.testing import running_server
 def server_process(database_url: str) -> Iterator[str]:
     """Run a server on this database and return where it listens."""
     command = [sys.executable, __file__, database_url]
-    with subprocess.Popen(  # noqa: S603 - our own program
+    with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
         assert process.stdout is not None

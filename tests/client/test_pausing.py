@@ -70,7 +70,7 @@ async def test_a_pause_without_a_schema_waits_for_no_answer(client: Client, a_ru
     state = await client.flow_runs.pause_flow_run(run.id)
 
     assert state.details.run_input_keyset is None
-    assert UUID(state.details.pause_key)
+    assert UUID(state.details.pause_key).version == 4
     assert (await client.inputs.list(run.id)).items == ()
 
 
@@ -130,7 +130,7 @@ async def test_only_a_run_that_runs_can_be_paused(client: Client, a_run: MakeRun
 
     for run in (pending, over):
         with pytest.raises(
-            errors.PauseRefusedError, match="^Flow run cannot be paused: ."
+            errors.PauseRefusedError, match=r"^Flow run cannot be paused: ."
         ) as caught:
             await client.flow_runs.pause_flow_run(run.id)
 
@@ -235,7 +235,7 @@ async def test_a_suspended_run_is_scheduled_when_it_is_resumed(
 async def test_a_run_that_is_not_paused_cannot_be_resumed(client: Client, a_run: MakeRun) -> None:
     run = await a_run()
 
-    with pytest.raises(errors.NotPausedError, match="^Cannot resume a run that isn't paused!$"):
+    with pytest.raises(errors.NotPausedError, match=r"^Cannot resume a run that isn't paused!$"):
         await client.flow_runs.resume_flow_run(run.id)
 
 

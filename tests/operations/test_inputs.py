@@ -198,7 +198,7 @@ class TestGet:
     async def test_an_input_is_found_by_its_very_key(self, inputs: Inputs, run: FlowRun) -> None:
         await inputs.create(leave(run, "answer"))
 
-        for key in ("", "answe", "answer-1", "Answer"):
+        for key in ("", "answ", "answer-1", "Answer"):
             with pytest.raises(FlowRunInputNotFoundError):
                 await inputs.get(run.id, key)
 

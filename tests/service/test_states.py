@@ -3,7 +3,6 @@
 import asyncio
 from datetime import timedelta
 from itertools import pairwise
-from typing import Any
 from uuid import uuid4
 
 import grpc
@@ -26,13 +25,12 @@ from tests.service.world import (
     PENDING,
     REJECT,
     RUNNING,
-    SCHEDULED,
     WAIT,
     World,
-    at,
     lasting,
     paused,
     refused,
+    scheduled_for,
     violations,
     when,
 )
@@ -40,12 +38,6 @@ from tests.service.world import (
 A_SECOND = timedelta(seconds=1)
 AN_HOUR = timedelta(hours=1)
 A_TICK = timedelta(microseconds=1)
-
-
-def scheduled(after: timedelta = timedelta(), **fields: Any) -> pb.ProposedState:
-    """Return a state that is due some time after the test began."""
-    details = pb.StateDetails(scheduled_time=at(NOW + after))
-    return pb.ProposedState(type=SCHEDULED, details=details, **fields)
 
 
 class TestVerdicts:
@@ -109,7 +101,7 @@ class TestVerdicts:
     async def test_a_proposal_before_its_time_is_told_how_long_to_wait(
         self, world: World, clock: FakeClock
     ) -> None:
-        run = await world.new_run(scheduled(AN_HOUR))
+        run = await world.new_run(scheduled_for(NOW + AN_HOUR))
 
         answer = await world.propose(run, RUNNING)
         clock.advance(AN_HOUR - A_SECOND / 2 - A_TICK)
@@ -128,7 +120,7 @@ class TestVerdicts:
     async def test_another_state_may_be_written_in_place_of_the_proposed_one(
         self, world: World
     ) -> None:
-        run = await world.new_run(scheduled())
+        run = await world.new_run(scheduled_for(NOW))
 
         answer = await world.propose(run, CANCELLING)
 
@@ -143,7 +135,7 @@ class TestVerdicts:
         run_id = await run_without_state(app, (await world.new_flow()).id)
 
         pause = await world.propose(run_id, paused())
-        late = await world.propose(run_id, scheduled(name="Late"))
+        late = await world.propose(run_id, scheduled_for(NOW, name="Late"))
         first = await world.propose(run_id, RUNNING)
 
         assert (pause.status, pause.abort.reason) == (ABORT, "Cannot pause flows with no state.")
@@ -201,7 +193,7 @@ class TestVerdicts:
 
 class TestForce:
     async def test_force_asks_no_rule(self, world: World) -> None:
-        run = await world.new_run(scheduled(AN_HOUR * 999))
+        run = await world.new_run(scheduled_for(NOW + AN_HOUR * 999))
         steps = [RUNNING, PAUSED, PENDING, CANCELLED, PENDING, COMPLETED, PAUSED, CRASHED, RUNNING]
 
         answers = [await world.propose(run, step, force=True) for step in steps]
@@ -215,7 +207,7 @@ class TestForce:
     async def test_cancelling_what_has_no_process_ends_at_once_also_under_force(
         self, world: World
     ) -> None:
-        run = await world.new_run(scheduled())
+        run = await world.new_run(scheduled_for(NOW))
 
         answer = await world.propose(run, CANCELLING, force=True)
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from datetime import timedelta
-from typing import Any
 from uuid import uuid4
 
 import grpc
@@ -20,23 +19,14 @@ from tests.service.world import (
     PENDING,
     REJECT,
     RUNNING,
-    SCHEDULED,
     WAIT,
     World,
-    at,
     reason,
     refused,
+    scheduled_for,
 )
 
-A_SECOND = timedelta(seconds=1)
 AN_HOUR = timedelta(hours=1)
-A_TICK = timedelta(microseconds=1)
-
-
-def scheduled(after: timedelta = timedelta(), **fields: Any) -> pb.ProposedState:
-    """Return a state that is due some time after the test began."""
-    details = pb.StateDetails(scheduled_time=at(NOW + after))
-    return pb.ProposedState(type=SCHEDULED, details=details, **fields)
 
 
 def with_id(type_: pb.StateType.ValueType, transition_id: str) -> pb.ProposedState:
@@ -86,7 +76,7 @@ class TestExpectedVersions:
         assert len(await world.states(run)) == 2
 
     async def test_of_two_that_ask_for_pending_at_once_one_gets_the_run(self, world: World) -> None:
-        run = await world.new_run(scheduled())
+        run = await world.new_run(scheduled_for(NOW))
 
         answers = await asyncio.gather(*(world.propose(run, PENDING) for _ in range(2)))
 
@@ -132,7 +122,7 @@ class TestTransitionIds:
     async def test_a_proposal_that_was_not_taken_may_be_made_again(
         self, world: World, clock: FakeClock
     ) -> None:
-        run, transition_id = await world.new_run(scheduled(AN_HOUR)), str(uuid4())
+        run, transition_id = await world.new_run(scheduled_for(NOW + AN_HOUR)), str(uuid4())
 
         early = await world.propose(run, with_id(RUNNING, transition_id))
         clock.advance(AN_HOUR)

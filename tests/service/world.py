@@ -180,6 +180,12 @@ def paused(key: str = "1", *, suspended: bool = False, **details: Any) -> pb.Pro
     )
 
 
+def scheduled_for(time: datetime, name: str | None = None) -> pb.ProposedState:
+    """Return the state of a run that is due."""
+    details = pb.StateDetails(scheduled_time=at(time))
+    return pb.ProposedState(type=SCHEDULED, name=name, details=details)
+
+
 def keyset(key: str = "1") -> pb.RunInputKeyset:
     """Return the input keys of a pause."""
     return pb.RunInputKeyset(

@@ -9,7 +9,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, MetaData, text
 
 from headgate_server.storage import events
 from headgate_server.storage.database import Database
@@ -57,7 +57,14 @@ def facts(conn: Connection) -> list[tuple[object, ...]]:
     """Return everything the database knows of its tables, columns, indexes and constraints."""
     is_sqlite = conn.dialect.name == "sqlite"
     rows = conn.execute(text(_SQLITE_FACTS if is_sqlite else _POSTGRESQL_FACTS))
-    return sorted((tuple(row) for row in rows), key=str)
+    return sorted((tuple(map(without_order, row)) for row in rows), key=str)
+
+
+def without_order(fact: object) -> object:
+    """Return the lines of a statement that creates a table, for the order of constraints means nothing."""
+    return (
+        sorted(line.strip(", \t") for line in fact.split("\n")) if isinstance(fact, str) else fact
+    )
 
 
 def test_the_head_is_the_newest_migration() -> None:
@@ -82,7 +89,7 @@ async def test_the_migrations_make_every_constraint_and_option_that_the_tables_n
     """Alembic compares neither checks nor collations nor conditions of indexes."""
     migrated = request.getfixturevalue(f"{kind}_url")
     created = request.getfixturevalue(f"empty_{kind}_url")
-    await on(created, METADATA.create_all)
+    await on(created, a_copy_of(METADATA).create_all)
 
     assert await on(migrated, facts) == await on(created, facts)
 
@@ -171,6 +178,14 @@ async def test_upgrades_at_once_wait_for_each_other(empty_database_url: str) -> 
     assert [program.exitcode for program in programs] == [0, 0]
     await on(empty_database_url, check)
     assert await on(empty_database_url, count_logs) == 1
+
+
+def a_copy_of(metadata: MetaData) -> MetaData:
+    """Return the same tables once more, because creating them on one kind of database leaves marks in them."""
+    copy = MetaData(naming_convention=metadata.naming_convention)
+    for table in metadata.tables.values():
+        table.to_metadata(copy)
+    return copy
 
 
 def set_revision(revision: str) -> Callable[[Connection], object]:

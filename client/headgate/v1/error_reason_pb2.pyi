@@ -37,7 +37,7 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     again without a token, or repeat the arguments of the first watch.
     """
     ERROR_REASON_FLOW_NOT_FOUND: _ErrorReason.ValueType  # 4
-    """NOT_FOUND. There is no such flow. Metadata: `flow_id`."""
+    """NOT_FOUND. There is no such flow. Metadata: `flow_id`, or `name` if it was looked for by name."""
     ERROR_REASON_FLOW_RUN_NOT_FOUND: _ErrorReason.ValueType  # 5
     """NOT_FOUND. There is no such flow run, or no longer. Metadata: `flow_run_id`."""
     ERROR_REASON_TASK_RUN_NOT_FOUND: _ErrorReason.ValueType  # 6
@@ -135,7 +135,7 @@ ERROR_REASON_RESUME_TOKEN_MISMATCH: ErrorReason.ValueType  # 3
 again without a token, or repeat the arguments of the first watch.
 """
 ERROR_REASON_FLOW_NOT_FOUND: ErrorReason.ValueType  # 4
-"""NOT_FOUND. There is no such flow. Metadata: `flow_id`."""
+"""NOT_FOUND. There is no such flow. Metadata: `flow_id`, or `name` if it was looked for by name."""
 ERROR_REASON_FLOW_RUN_NOT_FOUND: ErrorReason.ValueType  # 5
 """NOT_FOUND. There is no such flow run, or no longer. Metadata: `flow_run_id`."""
 ERROR_REASON_TASK_RUN_NOT_FOUND: ErrorReason.ValueType  # 6

@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from headgate_server.cli.outcomes import ExitCode, exit_code, table
+from headgate_server.cli.outcomes import ExitCode, exit_code, is_expected, table
 from headgate_server.cli.output import print_error
 
 # The transport tells its troubles on the standard error, beside what we say about them.
@@ -105,10 +105,9 @@ def _run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return ExitCode.INTERRUPTED
     except Exception as error:  # noqa: BLE001  the last border
-        code = exit_code(error)
-        if code is ExitCode.UNFORESEEN and not hasattr(error, "reason"):
-            traceback.print_exc()
-        else:
+        if is_expected(error):
             print_error(error, is_json="--json" in arguments)
-        return code
+        else:
+            traceback.print_exc()
+        return exit_code(error)
     return int(ended or 0)

@@ -205,6 +205,8 @@ _READERS: Final[Mapping[str, Callable[[Field, str], Json | Missing]]] = MappingP
 
 def shown(value: Json) -> str:
     """Return a value as a person would type it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 

@@ -4,7 +4,7 @@ Errors are told by their names, which are the same in the client and in the serv
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import IntEnum
 from types import MappingProxyType
 from typing import Any, Final, Self
@@ -72,6 +72,7 @@ _BY_NAME: Final[Mapping[str, ExitCode]] = MappingProxyType(
         "UnauthenticatedError": ExitCode.REFUSED,
         "PermissionDeniedError": ExitCode.REFUSED,
         "InternalError": ExitCode.UNFORESEEN,
+        "CallError": ExitCode.UNFORESEEN,
         # of the client's helpers
         "TransitionRefusedError": ExitCode.REFUSED,
         "NotPausedError": ExitCode.REFUSED,
@@ -89,8 +90,17 @@ def exit_code(error: Exception) -> ExitCode:
         return error.code
     if isinstance(error, USAGE_ERROR):
         return ExitCode.USAGE
+    return next(_known(error), ExitCode.UNFORESEEN)
+
+
+def is_expected(error: Exception) -> bool:
+    """Tell whether an error is one that users may meet, and no fault of this program."""
+    return isinstance(error, ProgramError | USAGE_ERROR) or any(True for _ in _known(error))
+
+
+def _known(error: Exception) -> Iterator[ExitCode]:
     names = (kind.__name__ for kind in type(error).__mro__)
-    return next((_BY_NAME[name] for name in names if name in _BY_NAME), ExitCode.UNFORESEEN)
+    return (_BY_NAME[name] for name in names if name in _BY_NAME)
 
 
 def message(error: Exception) -> str:

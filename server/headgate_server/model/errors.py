@@ -89,10 +89,11 @@ class NotFoundError(HeadgateError):
 
 
 class FlowNotFoundError(NotFoundError):
-    """There is no such flow."""
+    """There is no such flow, looked for by id or by name."""
 
-    def __init__(self, flow_id: str) -> None:
-        super().__init__("Flow not found", flow_id=flow_id)
+    def __init__(self, flow_id: str | None = None, *, name: str | None = None) -> None:
+        facts = {"flow_id": flow_id} if name is None else {"name": name}
+        super().__init__("Flow not found", **facts)
 
 
 class FlowRunNotFoundError(NotFoundError):

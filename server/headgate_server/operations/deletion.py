@@ -55,18 +55,17 @@ def delete_runs(
     """
     if not going:
         return {}
-    left = inputs.of_runs(conn, list(going))
+    left: dict[str, list[Change]] = {run_id: [] for run_id in going}
+    for each in inputs.of_runs(conn, list(going)):
+        run_id = each.flow_run_id
+        left[run_id].append(Change(kind=EventKind.INPUT_DELETED, flow_run_id=run_id, input=each))
     orphans = flow_runs.load(
         conn, [each for each in flow_runs.subflows_of(conn, list(going)) if each not in going]
     )
     gone = flow_runs.delete(conn, [(run_id, each.edition) for run_id, each in going.items()])
     changes = {
         run_id: (
-            *(
-                Change(kind=EventKind.INPUT_DELETED, flow_run_id=run_id, input=each)
-                for each in left
-                if each.flow_run_id == run_id
-            ),
+            *left[run_id],
             Change(
                 kind=EventKind.RUN_DELETED,
                 flow_run_id=run_id,

@@ -76,7 +76,7 @@ class Flows:
         else:
             flow = await self._database.read(flows.get_by_name, name or "")
         if flow is None:
-            raise FlowNotFoundError(flow_id or name or "")
+            raise FlowNotFoundError(flow_id, name=name)
         return flow
 
     async def list_page(

@@ -150,7 +150,9 @@ class BulkSelectPairs:
 class Prepared:
     """One statement with a few parameters, whose text is made once."""
 
-    def __init__(self, make: Callable[[Callable[[int], ColumnElement[int]]], ClauseElement]) -> None:
+    def __init__(
+        self, make: Callable[[Callable[[int], ColumnElement[int]]], ClauseElement]
+    ) -> None:
         """Make the statement, given what stands for its integer parameters by their place, from 1 on."""
         self._sqlite = str(make(lambda _: literal_column("?", Integer)).compile(dialect=_SQLITE))
         self._postgresql = str(

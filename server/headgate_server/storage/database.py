@@ -30,8 +30,9 @@ _BUSY_SECONDS: Final = 60
 """SQLite: how long one process waits for another, for example a backup, before it gives up."""
 _POOL_SECONDS: Final = 5
 """How long a read waits for a connection of the pool."""
-_PASSING: Final = frozenset({"08", "53", "57"})
-"""PostgreSQL: connection trouble, resources and operator intervention pass; the same statement may succeed later."""
+_PASSING: Final = frozenset({"08", "28", "3D", "53", "57"})
+"""PostgreSQL: connection trouble, a role or a database that is not there, resources and operator intervention; once somebody has
+seen to it, the same statement may succeed."""
 _UNDONE: Final = frozenset({"40001", "40P01"})
 """PostgreSQL: a transaction that came in another's way, or waited for it in a circle, was undone and may be repeated."""
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
 from headgate_server.model.events import Change, Event
 from headgate_server.storage.bulk import BulkInsert, Prepared
@@ -117,11 +117,6 @@ def trim(conn: Connection, before: datetime, limit: int) -> int:
     # Another server may have dropped more at the same time.
     conn.execute(update(LOG).where(LOG.c.oldest_revision < last).values(oldest_revision=last))
     return conn.execute(delete(EVENT).where(EVENT.c.revision <= last)).rowcount
-
-
-def begin_log(conn: Connection, epoch: str) -> None:
-    """Write the one row that says where the log stands, for a new database."""
-    conn.execute(insert(LOG).values(id=1, revision=0, oldest_revision=0, epoch=epoch))
 
 
 def change_epoch(conn: Connection, epoch: str) -> None:

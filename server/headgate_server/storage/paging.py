@@ -194,10 +194,10 @@ def _read_token(text: str, order: Order, list_digest: bytes) -> _Position:
         token = msgspec.msgpack.decode(b64decode(encoded, b"-_", validate=True), type=_Token)
     except (ValueError, msgspec.DecodeError) as error:
         raise PageTokenMismatchError from error
-    position = token.position
-    if token.digest != _digest((list_digest, position)) or not _fits(position, order):
+    # Only this text says this, so that nothing of it can be changed unnoticed.
+    if text != _make_token(token.position, list_digest) or not _fits(token.position, order):
         raise PageTokenMismatchError
-    return position
+    return token.position
 
 
 def _fits(position: _Position, order: Order) -> bool:

@@ -75,7 +75,7 @@ class Shell:
 
     def start(self, *arguments: object) -> "subprocess.Popen[str]":
         """Start the program and do not wait for it."""
-        return subprocess.Popen(  # noqa: S603 - our own program
+        return subprocess.Popen(
             [*HEADGATE, *map(str, arguments)],
             env=self._environment(),
             stdin=subprocess.DEVNULL,
@@ -107,7 +107,7 @@ def ended(
     command: list[str], environment: Mapping[str, str], directory: Path, stdin: str = ""
 ) -> Ended:
     """Run a command and wait for its end."""
-    done = subprocess.run(  # noqa: S603 - our own program
+    done = subprocess.run(
         command,
         env=environment,
         cwd=directory,
@@ -127,7 +127,7 @@ class Terminal:
     def __init__(self, command: list[str], environment: Mapping[str, str]) -> None:
         self._ours, theirs = pty.openpty()
         ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
-        self._process = subprocess.Popen(  # noqa: S603 - our own program
+        self._process = subprocess.Popen(
             command,
             env=environment,
             stdin=theirs,

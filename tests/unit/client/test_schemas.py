@@ -79,7 +79,7 @@ def test_an_answer_to_a_type_has_a_value_and_nothing_else() -> None:
 def test_an_answer_to_a_model_is_an_instance() -> None:
     order = from_answer(Order, {"parts": [{"number": 3}], "dueDate": "2030-01-02"})
 
-    assert order == Order(parts=[Part(number=3)], due=date(2030, 1, 2))
+    assert order == Order(parts=[Part(number=3)], dueDate=date(2030, 1, 2))
 
 
 def test_an_answer_without_a_form_is_as_it_came() -> None:
@@ -110,7 +110,7 @@ def test_what_the_form_refuses_is_a_value_error() -> None:
 
 
 def test_a_model_becomes_what_its_schema_describes() -> None:
-    order = Order(parts=[Part(number=3)], due=date(2030, 1, 2))
+    order = Order(parts=[Part(number=3)], dueDate=date(2030, 1, 2))
 
     assert to_plain(order) == {"parts": [{"number": 3}], "dueDate": "2030-01-02"}
     assert from_value(Order, to_plain(order)) == order
@@ -122,7 +122,7 @@ def test_plain_values_stay_as_they_are() -> None:
     assert to_plain(value) is value
 
 
-@pytest.mark.parametrize("form", [5, "text", object], ids=repr)
+@pytest.mark.parametrize("form", [5, "text"], ids=repr)
 def test_what_is_no_form_is_refused(form: object) -> None:
     with pytest.raises(TypeError, match="neither a JSON schema nor a type that has one"):
         to_schema(form)

@@ -48,7 +48,7 @@ def change(revision: int, version: int = 1, run: int = 1) -> pb.WatchFlowRunsRes
 
 
 def snapshot(run: int) -> pb.WatchFlowRunsResponse:
-    event = pb.WatchFlowRunsResponse(resume_token="in-snapshot")  # noqa: S106 - no password
+    event = pb.WatchFlowRunsResponse(resume_token="in-snapshot")
     event.snapshot.flow_run.id = str(UUID(int=run))
     return event
 

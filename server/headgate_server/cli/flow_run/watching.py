@@ -43,7 +43,11 @@ class Until(StrEnum):
 
 
 _POLL_INTERVAL: Final = timedelta(seconds=5)
-_UNTIL: Final = {Until.ALL: WatchUntil.ALL_TERMINAL, Until.ANY: WatchUntil.ANY_TERMINAL, Until.NEVER: None}
+_UNTIL: Final = {
+    Until.ALL: WatchUntil.ALL_TERMINAL,
+    Until.ANY: WatchUntil.ANY_TERMINAL,
+    Until.NEVER: None,
+}
 
 
 @app.command(

@@ -1,0 +1,295 @@
+"""Pages: put together they are the list, whatever the order and whatever is inserted meanwhile."""
+
+import re
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Any, Final
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from headgate_server.model.errors import PageTokenMismatchError
+from headgate_server.model.filters import (
+    FlowFilter,
+    FlowRunFilter,
+    FlowRunSort,
+    NameFilter,
+    RunQuery,
+)
+from headgate_server.model.flow_runs import FlowRun
+from headgate_server.model.flows import Flow, FlowSort
+from headgate_server.model.paging import Page, PageRequest
+from headgate_server.model.states import StateType
+from headgate_server.storage import flow_lists, flow_run_lists, narrowing, paging
+from headgate_server.storage.database import Database
+from headgate_server.storage.tables import FLOW
+from tests.builders import NOW, a_flow, a_flow_run
+from tests.storage.worlds import World, flow_filters, maybe, run_queries, worlds
+from tests.storing import store
+
+against_the_model: Final = settings(
+    max_examples=60,
+    deadline=None,
+    # Every example replaces all that the database holds.
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+KEYS: Final[dict[str, Callable[[FlowRun], Any]]] = {
+    "ID": lambda run: run.id,
+    "START_TIME": lambda run: run.start_time or run.expected_start_time,
+    "EXPECTED_START_TIME": lambda run: run.expected_start_time,
+    "NAME": lambda run: run.name.encode(),
+    "NEXT_SCHEDULED_START_TIME": lambda run: run.next_scheduled_start_time,
+    "END_TIME": lambda run: run.end_time,
+}
+FLOW_KEYS: Final[dict[str, Callable[[Flow], Any]]] = {
+    "NAME": lambda flow: flow.name.encode(),
+    "CREATED": lambda flow: flow.create_time,
+    "UPDATED": lambda flow: flow.update_time,
+}
+
+
+EARLIER_PLACE: Final = "ksQM6vlOQRGtEqRHzDitkqZmbG93LWGhYQ"
+"""Of the list of all flows by name, after one with the name `a` and the id `flow-a`."""
+BY_NAME: Final = RunQuery(flow_runs=FlowRunFilter(name=NameFilter(like="a")))
+
+
+def in_order(items: Iterable[Any], keys: dict[str, Callable[[Any], Any]], sort: str) -> list[str]:
+    """Return the ids of items by a key, those without it last, then by id in the same direction."""
+    name, direction = sort.rsplit("_", 1)
+    key, is_descending = keys[name], direction == "DESC"
+    with_key = [each for each in items if key(each) is not None]
+    without_key = [each for each in items if key(each) is None]
+    with_key.sort(key=lambda each: (key(each), each.id), reverse=is_descending)
+    without_key.sort(key=lambda each: each.id, reverse=is_descending)
+    return [each.id for each in (*with_key, *without_key)]
+
+
+async def read_pages(
+    database: Database, list_page: Callable[..., Page[Any]], *arguments: Any, first: PageRequest
+) -> list[list[str]]:
+    """Return the ids on all pages of a list."""
+    pages, request = [], first
+    while True:
+        page = await database.read(list_page, *arguments, request)
+        pages.append([item.id for item in page.items])
+        if not page.next_token:
+            return pages
+        request = PageRequest(size=first.size, token=page.next_token)
+
+
+def list_runs(conn: Any, query: RunQuery, sort: FlowRunSort, page: PageRequest) -> Page[FlowRun]:
+    return flow_run_lists.list_page(conn, query, sort, page, is_full=False)
+
+
+def cut(ids: list[str], size: int) -> list[list[str]]:
+    """Return the ids as pages of that size; nothing is one empty page."""
+    return [ids[start : start + size] for start in range(0, len(ids), size)] or [[]]
+
+
+@against_the_model
+@given(
+    world=worlds(),
+    query=run_queries,
+    sort=st.sampled_from(FlowRunSort),
+    size=st.integers(1, 5),
+    offset=st.sampled_from([0, 0, 0, 1, 2, 3, 5, 20]),
+    few=st.sampled_from([0, 2, 5000]),
+)
+async def test_the_pages_of_runs_are_the_list_in_order(
+    database: Database,
+    world: World,
+    query: RunQuery,
+    sort: FlowRunSort,
+    size: int,
+    offset: int,
+    few: int,
+) -> None:
+    await database.write(world.replace_all)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(narrowing, "_FEW", few)
+        first = PageRequest(size=size, offset=offset)
+        pages = await read_pages(database, list_runs, query, sort, first=first)
+
+    assert pages == cut(in_order(world.select_runs(query), KEYS, sort)[offset:], size)
+
+
+@against_the_model
+@given(
+    world=worlds(),
+    query=run_queries,
+    given_flows=maybe(flow_filters),
+    sort=st.sampled_from(FlowSort),
+    size=st.integers(1, 2),
+    offset=st.integers(0, 4),
+)
+async def test_the_pages_of_flows_are_the_list_in_order(
+    database: Database,
+    world: World,
+    query: RunQuery,
+    given_flows: FlowFilter | None,
+    sort: FlowSort,
+    size: int,
+    offset: int,
+) -> None:
+    await database.write(world.replace_all)
+    pages = await read_pages(
+        database,
+        *(flow_lists.list_page, given_flows, query.flow_runs, sort),
+        first=PageRequest(size=size, offset=offset),
+    )
+
+    found = world.select_flows(given_flows, query.flow_runs)
+    assert pages == cut(in_order(found, FLOW_KEYS, sort)[offset:], size)
+
+
+def some_runs(flow: Flow) -> list[FlowRun]:
+    """Return runs with every mix of times that are there and that are not."""
+    times = [NOW, NOW + timedelta(seconds=1), None]
+    return [
+        a_flow_run(
+            flow,
+            StateType.COMPLETED,
+            name=name,
+            start_time=start,
+            expected_start_time=expected,
+            next_scheduled_start_time=start,
+            end_time=expected,
+        )
+        for name in ("a", "b")
+        for start in times
+        for expected in times
+    ]
+
+
+@pytest.mark.parametrize("sort", FlowRunSort)
+async def test_nothing_is_repeated_or_skipped_while_runs_are_inserted(
+    database: Database, sort: FlowRunSort
+) -> None:
+    flow = a_flow()
+    early = some_runs(flow)
+    await store(database, flows=[flow], runs=early)
+
+    seen: list[str] = []
+    request = PageRequest(size=4)
+    while True:
+        page = await database.read(list_runs, RunQuery(), sort, request)
+        seen += [run.id for run in page.items]
+        if not page.next_token:
+            break
+        request = PageRequest(size=4, token=page.next_token)
+        if len(seen) < 60:
+            await store(database, runs=some_runs(flow))
+
+    assert len(seen) == len(set(seen))
+    ids = {run.id for run in early}
+    assert [run_id for run_id in seen if run_id in ids] == in_order(early, KEYS, sort)
+
+
+async def a_token(database: Database) -> str:
+    """Return the token of the second page of runs named like `a`, by name."""
+    flow = a_flow()
+    await store(database, flows=[flow], runs=some_runs(flow))
+    page = await database.read(list_runs, BY_NAME, FlowRunSort.NAME_ASC, PageRequest(size=2))
+    return page.next_token
+
+
+async def test_a_token_is_safe_in_a_url(database: Database) -> None:
+    token = await a_token(database)
+
+    assert re.fullmatch(r"[A-Za-z0-9_-]{1,200}", token)
+
+
+async def test_a_token_is_good_for_pages_of_another_size(database: Database) -> None:
+    token = await a_token(database)
+
+    rest = await database.read(
+        list_runs, BY_NAME, FlowRunSort.NAME_ASC, PageRequest(size=100, token=token)
+    )
+
+    assert len(rest.items) == 7
+    assert rest.next_token == ""
+
+
+@pytest.mark.parametrize(
+    ("query", "sort"),
+    [
+        (RunQuery(), FlowRunSort.NAME_ASC),
+        (RunQuery(flow_runs=FlowRunFilter(name=NameFilter(like="b"))), FlowRunSort.NAME_ASC),
+        (RunQuery(flows=FlowFilter(name=NameFilter(like="a"))), FlowRunSort.NAME_ASC),
+        (BY_NAME, FlowRunSort.NAME_DESC),
+        (BY_NAME, FlowRunSort.ID_DESC),
+        (BY_NAME, FlowRunSort.END_TIME_DESC),
+    ],
+    ids=["no filter", "another filter", "another kind", "another direction", "by id", "by time"],
+)
+async def test_a_token_is_refused_for_another_list(
+    database: Database, query: RunQuery, sort: FlowRunSort
+) -> None:
+    token = await a_token(database)
+
+    with pytest.raises(PageTokenMismatchError):
+        await database.read(list_runs, query, sort, PageRequest(token=token))
+
+
+def changed(token: str, place: int) -> str:
+    """Return a token with one character changed."""
+    return token[:place] + ("A" if token[place] != "A" else "B") + token[place + 1 :]
+
+
+@pytest.mark.parametrize(
+    "garble",
+    [
+        lambda token: token[:-1],
+        lambda token: token[:-4],
+        lambda token: token + "AAAA",
+        lambda token: token + "=",
+        lambda token: "é" + token[1:],
+        lambda token: token + "\n",
+        lambda token: changed(token, 3),
+        lambda token: changed(token, 12),
+        lambda token: changed(token, len(token) // 2),
+        lambda _: "a",
+        lambda _: "AAAA",
+        lambda _: "\x00",
+        lambda _: "next page, please",
+        lambda _: "x" * 100_000,
+    ],
+    ids=[
+        *("shorter", "four shorter", "longer", "padded", "no ASCII", "a line more"),
+        *("changed start", "changed digest", "changed position"),
+        *("a letter", "zeros", "nul", "a sentence", "long"),
+    ],
+)
+async def test_a_garbled_token_is_refused(database: Database, garble: Callable[[str], str]) -> None:
+    token = garble(await a_token(database))
+
+    with pytest.raises(PageTokenMismatchError):
+        await database.read(list_runs, BY_NAME, FlowRunSort.NAME_ASC, PageRequest(token=token))
+
+
+@pytest.mark.parametrize(
+    ("run_id", "key"),
+    [(1, "name"), ("id", 1), ("id", None), ("a\x00b", "name"), ("id", "a\x00b"), (2**63, "name")],
+    ids=["id", "key", "no key", "nul in id", "nul in key", "beyond 64 bits"],
+)
+def test_a_token_that_was_made_up_with_values_of_another_kind_is_refused(
+    run_id: int | str, key: int | str | None
+) -> None:
+    token = paging._make_token(paging._Position(id=run_id, key=key), b"digest")
+    by_name = paging.Order(key=FLOW.c.name, id=FLOW.c.id)
+
+    with pytest.raises(PageTokenMismatchError):
+        paging._read_token(token, by_name, b"digest")
+
+
+async def test_a_token_made_by_an_earlier_process_is_good(database: Database) -> None:
+    flows = [a_flow(id=f"flow-{name}", name=name) for name in "abc"]
+    await store(database, flows=flows)
+
+    page = await database.read(
+        flow_lists.list_page, None, None, FlowSort.NAME_ASC, PageRequest(token=EARLIER_PLACE)
+    )
+
+    assert [flow.name for flow in page.items] == ["b", "c"]

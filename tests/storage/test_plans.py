@@ -1,0 +1,228 @@
+"""Plans: what is listed most is read along an index without sorting, so that a page costs the same in a large table."""
+
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from typing import Any, Final
+
+import pytest
+from sqlalchemy import Connection, event
+
+from headgate_server.model.filters import (
+    FlowFilter,
+    FlowRunFilter,
+    FlowRunSort,
+    NameFilter,
+    ReferenceFilter,
+    RunQuery,
+    StateFilter,
+    TagsFilter,
+    TimeFilter,
+)
+from headgate_server.model.flows import FlowSort
+from headgate_server.model.paging import PageRequest
+from headgate_server.model.states import StateType
+from headgate_server.storage import (
+    flow_lists,
+    flow_run_lists,
+    input_lists,
+    narrowing,
+)
+from headgate_server.storage.database import Database
+from headgate_server.storage.tables import METADATA
+from tests.builders import NOW, a_flow, a_flow_run, a_variable, an_input
+from tests.storing import store
+
+FAILED: Final = RunQuery(flow_runs=FlowRunFilter(state=StateFilter(type_any=(StateType.FAILED,))))
+FLOW: Final = a_flow(id="flow", name="flow")
+RUNS: Final = [
+    a_flow_run(
+        FLOW,
+        StateType.FAILED,
+        id=f"run-{number:02}",
+        name=f"run-{number:02}",
+        deployment_id="deployment",
+        tags=("tag",),
+        start_time=time,
+        expected_start_time=time,
+        next_scheduled_start_time=time,
+        end_time=time,
+    )
+    for number in range(24)
+    # Half of them have no times, and come last.
+    for time in [NOW + timedelta(seconds=number) if number % 2 else None]
+]
+
+
+@pytest.fixture
+async def sqlite(sqlite_url: str) -> AsyncIterator[Database]:
+    """Return a fresh SQLite database."""
+    opened = Database.open(sqlite_url, synchronous="OFF")
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have every number of rows be many."""
+    monkeypatch.setattr(narrowing, "_FEW", 0)
+
+
+async def fill(database: Database) -> None:
+    """Store two pages of each list, and more."""
+    await store(
+        database,
+        flows=[FLOW, *(a_flow(name=f"flow-{number}") for number in range(24))],
+        runs=RUNS,
+        run_inputs=[an_input(RUNS[0], f"key-{number}") for number in range(24)],
+        named=[a_variable(f"variable-{number:02}") for number in range(24)],
+    )
+
+
+async def plans_of_pages(
+    database: Database, list_page: Callable[..., Any], *arguments: Any, **named: Any
+) -> list[str]:
+    """Return the plans of all statements that reading a list in pages of ten takes, a line for each step."""
+
+    def read(conn: Connection) -> list[str]:
+        seen: list[tuple[str, Any]] = []
+        request = PageRequest(size=10)
+        event.listen(conn, "before_cursor_execute", lambda *each: seen.append((each[2], each[3])))
+        while token := list_page(conn, *arguments, request, **named).next_token:
+            request = PageRequest(size=10, token=token)
+        return [
+            step for statement, values in list(seen) for step in explain(conn, statement, values)
+        ]
+
+    await fill(database)
+    return await database.read(read)
+
+
+def explain(conn: Connection, statement: str, values: Any) -> list[str]:
+    """Return the steps of the plan of a statement."""
+    if conn.dialect.name == "sqlite":
+        return [
+            str(row[3]) for row in conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+        ]
+    # PostgreSQL: a few rows are sorted soonest, so that is forbidden; what it cannot avoid it does all the same.
+    for method in ("seqscan", "bitmapscan", "sort", "incremental_sort"):
+        conn.exec_driver_sql(f"SET LOCAL enable_{method} = off")
+    return [str(row[0]) for row in conn.exec_driver_sql(f"EXPLAIN {statement}", values)]
+
+
+def detours(plan: list[str]) -> list[str]:
+    """Return the steps that sort, and those that read a whole table."""
+    return [
+        step
+        for step in plan
+        if "TEMP B-TREE" in step
+        or "Sort" in step
+        or "Seq Scan" in step
+        or step.removeprefix("SCAN ") in METADATA.tables
+    ]
+
+
+@pytest.mark.parametrize("sort", FlowRunSort)
+async def test_all_runs_are_listed_along_an_index(database: Database, sort: FlowRunSort) -> None:
+    plan = await plans_of_pages(database, flow_run_lists.list_page, RunQuery(), sort, is_full=False)
+
+    assert plan
+    assert detours(plan) == []
+
+
+@pytest.mark.usefixtures("many")
+@pytest.mark.parametrize("sort", FlowRunSort)
+@pytest.mark.parametrize(
+    "given",
+    [
+        FlowRunFilter(state=StateFilter(type_any=(StateType.FAILED,))),
+        FlowRunFilter(state=StateFilter(name_any=("Failed",))),
+        FlowRunFilter(deployment_id=ReferenceFilter(any=("deployment",))),
+        FlowRunFilter(name=NameFilter(like="run")),
+        FlowRunFilter(tags=TagsFilter(all=("tag",))),
+    ],
+    ids=["state type", "state name", "deployment", "like", "tag"],
+)
+async def test_many_matching_runs_are_met_along_the_index_of_the_order(
+    database: Database, given: FlowRunFilter, sort: FlowRunSort
+) -> None:
+    query = RunQuery(flow_runs=given)
+
+    plan = await plans_of_pages(database, flow_run_lists.list_page, query, sort, is_full=False)
+
+    assert plan
+    assert detours(plan) == []
+
+
+@pytest.mark.usefixtures("many")
+@pytest.mark.parametrize("sort", [FlowRunSort.START_TIME_ASC, FlowRunSort.START_TIME_DESC])
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        (FAILED, "ix_flow_run_state_type_effective_start_time_id (state_type=? AND "),
+        (
+            RunQuery(flow_runs=FlowRunFilter(deployment_id=ReferenceFilter(any=("deployment",)))),
+            "ix_flow_run_deployment_id_effective_start_time_id (deployment_id=? AND ",
+        ),
+        (
+            RunQuery(flows=FlowFilter(name=NameFilter(any=("flow",)))),
+            "ix_flow_run_flow_id_effective_start_time_id (flow_id=? AND ",
+        ),
+    ],
+    ids=["state type", "deployment", "flow"],
+)
+async def test_runs_by_start_are_read_from_the_index_of_a_common_filter(
+    sqlite: Database, query: RunQuery, index: str, sort: FlowRunSort
+) -> None:
+    plan = await plans_of_pages(sqlite, flow_run_lists.list_page, query, sort, is_full=False)
+
+    of_runs = [step for step in plan if "flow_run " in step]
+    assert of_runs
+    assert [step for step in of_runs if index not in step] == []
+
+
+async def test_few_matching_runs_are_gathered_first(sqlite: Database) -> None:
+    plan = await plans_of_pages(
+        sqlite, flow_run_lists.list_page, FAILED, FlowRunSort.NAME_ASC, is_full=False
+    )
+
+    assert "SEARCH flow_run USING INDEX sqlite_autoindex_flow_run_1 (id=?)" in plan
+
+
+@pytest.mark.usefixtures("many")
+@pytest.mark.parametrize(
+    ("sort", "going_on"),
+    [
+        (FlowRunSort.START_TIME_ASC, "(effective_start_time,id)>(?,?) AND "),
+        (FlowRunSort.START_TIME_DESC, "(effective_start_time,id)<(?,?)"),
+    ],
+    ids=["ascending", "descending"],
+)
+async def test_a_span_of_time_is_entered_at_its_end_and_left_at_the_other(
+    sqlite: Database, sort: FlowRunSort, going_on: str
+) -> None:
+    span = TimeFilter(after=NOW, before=NOW + timedelta(minutes=1))
+    query = RunQuery(flow_runs=FlowRunFilter(start_time=span))
+
+    plan = await plans_of_pages(sqlite, flow_run_lists.list_page, query, sort, is_full=False)
+
+    first, second = (
+        step for step in plan if "ix_flow_run_effective_start_time_id" in step and "SEARCH" in step
+    )
+    assert "effective_start_time>? AND effective_start_time<?" in first
+    assert going_on in second
+    assert detours(plan) == []
+
+
+@pytest.mark.parametrize("sort", FlowSort)
+async def test_flows_are_listed_along_an_index(database: Database, sort: FlowSort) -> None:
+    plan = await plans_of_pages(database, flow_lists.list_page, None, None, sort)
+
+    assert plan
+    assert detours(plan) == []
+
+
+async def test_inputs_and_variables_are_listed_along_an_index(database: Database) -> None:
+    inputs = await plans_of_pages(database, input_lists.list_inputs, RUNS[0].id, "", ())
+
+    assert inputs
+    assert detours(inputs) == []
