@@ -31,10 +31,10 @@ SERVICES: Final = (
     "ServerService",
     "VariableService",
 )
-VALUES: Final = 8
+VALUES: Final = 200
 """Values tried for each field of each method."""
-MADE_UP: Final = 60
-GARBLED: Final = 60
+MADE_UP: Final = 600
+GARBLED: Final = 600
 NOISE: Final = 10
 AT_ONCE: Final = 16
 CALL_SECONDS: Final = 10

@@ -186,15 +186,18 @@ def test_ctrl_c_ends_a_call_that_blocks(door: FaultyDoor, make_run: Callable[[],
         "    try:\n"
         "        client.flow_runs.wait_for_flow_run(sys.argv[2])\n"
         "    except KeyboardInterrupt:\n"
-        "        print(client.flow_runs.get(sys.argv[2]).state)\n"
+        "        print(client.flow_runs.get(sys.argv[2]).state, flush=True)\n"
+        "        sys.stdin.read()\n"
     )
     command = [sys.executable, "-c", program, door.target, str(run.id)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
         door.wait_for_calls("WatchFlowRuns", 1)
 
         process.send_signal(signal.SIGINT)
 
-        output, _ = process.communicate(timeout=10)
-        assert output == "Running()\n"
-        assert process.returncode == 0
-    door.wait_until_no_streams()
+        assert process.stdout is not None
+        assert process.stdout.readline() == "Running()\n"
+        door.wait_until_no_streams()
+        process.communicate("", timeout=10)
+    assert process.returncode == 0

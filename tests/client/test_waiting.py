@@ -174,6 +174,30 @@ async def test_a_run_that_ended_while_nobody_was_connected_is_returned(
     assert (await waiting).is_final
 
 
+async def test_a_run_that_goes_on_after_its_end_is_waited_for_again(
+    shaky: Client,
+    door: FaultyDoor,
+    client: Client,
+    a_run: MakeRun,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = await a_run()
+    reads = [run]
+    get = shaky.flow_runs.get
+
+    async def retried_meanwhile(*args: Any, **kwargs: Any) -> FlowRun:
+        return reads.pop() if reads else await get(*args, **kwargs)
+
+    monkeypatch.setattr(shaky.flow_runs, "get", retried_meanwhile)
+    waiting = asyncio.create_task(shaky.flow_runs.wait_for_flow_run(run.id, timeout=15))
+    await until_watched(door)
+
+    await client.flow_runs.set_state(run.id, headgate.Failed())
+
+    assert (await waiting).is_final
+    assert not reads
+
+
 async def test_a_server_that_never_comes_back_runs_into_the_timeout(
     shaky: Client, door: FaultyDoor, a_run: MakeRun
 ) -> None:

@@ -50,8 +50,8 @@ FLOW_KEYS: Final[dict[str, Callable[[Flow], Any]]] = {
 }
 
 
-EARLIER_PLACE: Final = "ksQM6vlOQRGtEqRHzDitkqZmbG93LWGhYQ"
-"""Of the list of all flows by name, after one with the name `a` and the id `flow-a`."""
+EARLIER_PLACE: Final = "ksQMkgmyFS8b6cXCvB1gkqFhwA"
+"""Of the list of all flows by name, after the one named `a`."""
 BY_NAME: Final = RunQuery(flow_runs=FlowRunFilter(name=NameFilter(like="a")))
 
 

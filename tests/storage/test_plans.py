@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import pytest
 from sqlalchemy import Connection, event
@@ -19,20 +19,26 @@ from headgate_server.model.filters import (
     TimeFilter,
 )
 from headgate_server.model.flows import FlowSort
-from headgate_server.model.paging import PageRequest
+from headgate_server.model.paging import Page, PageRequest
 from headgate_server.model.states import StateType
 from headgate_server.storage import (
     flow_lists,
     flow_run_lists,
     input_lists,
     narrowing,
+    variable_lists,
 )
 from headgate_server.storage.database import Database
 from headgate_server.storage.tables import METADATA
 from tests.builders import NOW, a_flow, a_flow_run, a_variable, an_input
 from tests.storing import store
 
+ListPage: TypeAlias = Callable[[Connection, PageRequest], Page[Any]]
+
 FAILED: Final = RunQuery(flow_runs=FlowRunFilter(state=StateFilter(type_any=(StateType.FAILED,))))
+OF_DEPLOYMENT: Final = RunQuery(
+    flow_runs=FlowRunFilter(deployment_id=ReferenceFilter(any=("deployment",)))
+)
 FLOW: Final = a_flow(id="flow", name="flow")
 RUNS: Final = [
     a_flow_run(
@@ -78,22 +84,23 @@ async def fill(database: Database) -> None:
     )
 
 
-async def plans_of_pages(
-    database: Database, list_page: Callable[..., Any], *arguments: Any, **named: Any
-) -> list[str]:
+def list_of_runs(query: RunQuery, sort: FlowRunSort) -> ListPage:
+    """Return what lists the runs that match."""
+    return lambda conn, page: flow_run_lists.list_page(conn, query, sort, page, is_full=False)
+
+
+async def plan_of(database: Database, list_page: ListPage) -> list[str]:
     """Return the plans of all statements that reading a list in pages of ten takes, a line for each step."""
 
     def read(conn: Connection) -> list[str]:
         seen: list[tuple[str, Any]] = []
         request = PageRequest(size=10)
         event.listen(conn, "before_cursor_execute", lambda *each: seen.append((each[2], each[3])))
-        while token := list_page(conn, *arguments, request, **named).next_token:
+        while token := list_page(conn, request).next_token:
             request = PageRequest(size=10, token=token)
-        return [
-            step for statement, values in list(seen) for step in explain(conn, statement, values)
-        ]
+        statements = list(seen)
+        return [step for each in statements for step in explain(conn, *each)]
 
-    await fill(database)
     return await database.read(read)
 
 
@@ -121,16 +128,16 @@ def detours(plan: list[str]) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("sort", FlowRunSort)
-async def test_all_runs_are_listed_along_an_index(database: Database, sort: FlowRunSort) -> None:
-    plan = await plans_of_pages(database, flow_run_lists.list_page, RunQuery(), sort, is_full=False)
+async def test_all_runs_are_listed_along_an_index(database: Database) -> None:
+    await fill(database)
 
-    assert plan
-    assert detours(plan) == []
+    plans = {sort: await plan_of(database, list_of_runs(RunQuery(), sort)) for sort in FlowRunSort}
+
+    assert all(plans.values())
+    assert {sort: detours(plan) for sort, plan in plans.items() if detours(plan)} == {}
 
 
 @pytest.mark.usefixtures("many")
-@pytest.mark.parametrize("sort", FlowRunSort)
 @pytest.mark.parametrize(
     "given",
     [
@@ -143,47 +150,47 @@ async def test_all_runs_are_listed_along_an_index(database: Database, sort: Flow
     ids=["state type", "state name", "deployment", "like", "tag"],
 )
 async def test_many_matching_runs_are_met_along_the_index_of_the_order(
-    database: Database, given: FlowRunFilter, sort: FlowRunSort
+    database: Database, given: FlowRunFilter
 ) -> None:
     query = RunQuery(flow_runs=given)
+    await fill(database)
 
-    plan = await plans_of_pages(database, flow_run_lists.list_page, query, sort, is_full=False)
+    plans = {sort: await plan_of(database, list_of_runs(query, sort)) for sort in FlowRunSort}
 
-    assert plan
-    assert detours(plan) == []
+    assert all(plans.values())
+    assert {sort: detours(plan) for sort, plan in plans.items() if detours(plan)} == {}
 
 
 @pytest.mark.usefixtures("many")
 @pytest.mark.parametrize("sort", [FlowRunSort.START_TIME_ASC, FlowRunSort.START_TIME_DESC])
 @pytest.mark.parametrize(
-    ("query", "index"),
+    ("query", "column"),
     [
-        (FAILED, "ix_flow_run_state_type_effective_start_time_id (state_type=? AND "),
-        (
-            RunQuery(flow_runs=FlowRunFilter(deployment_id=ReferenceFilter(any=("deployment",)))),
-            "ix_flow_run_deployment_id_effective_start_time_id (deployment_id=? AND ",
-        ),
-        (
-            RunQuery(flows=FlowFilter(name=NameFilter(any=("flow",)))),
-            "ix_flow_run_flow_id_effective_start_time_id (flow_id=? AND ",
-        ),
+        (FAILED, "state_type"),
+        (OF_DEPLOYMENT, "deployment_id"),
+        (RunQuery(flows=FlowFilter(name=NameFilter(any=("flow",)))), "flow_id"),
     ],
     ids=["state type", "deployment", "flow"],
 )
 async def test_runs_by_start_are_read_from_the_index_of_a_common_filter(
-    sqlite: Database, query: RunQuery, index: str, sort: FlowRunSort
+    sqlite: Database, query: RunQuery, column: str, sort: FlowRunSort
 ) -> None:
-    plan = await plans_of_pages(sqlite, flow_run_lists.list_page, query, sort, is_full=False)
+    await fill(sqlite)
 
-    of_runs = [step for step in plan if "flow_run " in step]
-    assert of_runs
-    assert [step for step in of_runs if index not in step] == []
+    plan = await plan_of(sqlite, list_of_runs(query, sort))
+
+    index = f"ix_flow_run_{column}_effective_start_time_id ({column}=? AND "
+    with_start = [
+        step for step in plan if "flow_run " in step and "(effective_start_time=?" not in step
+    ]
+    assert with_start
+    assert [step for step in with_start if index not in step] == []
 
 
 async def test_few_matching_runs_are_gathered_first(sqlite: Database) -> None:
-    plan = await plans_of_pages(
-        sqlite, flow_run_lists.list_page, FAILED, FlowRunSort.NAME_ASC, is_full=False
-    )
+    await fill(sqlite)
+
+    plan = await plan_of(sqlite, list_of_runs(FAILED, FlowRunSort.NAME_ASC))
 
     assert "SEARCH flow_run USING INDEX sqlite_autoindex_flow_run_1 (id=?)" in plan
 
@@ -192,37 +199,55 @@ async def test_few_matching_runs_are_gathered_first(sqlite: Database) -> None:
 @pytest.mark.parametrize(
     ("sort", "going_on"),
     [
-        (FlowRunSort.START_TIME_ASC, "(effective_start_time,id)>(?,?) AND "),
+        (FlowRunSort.START_TIME_ASC, "((effective_start_time,id)>(?,?) AND "),
         (FlowRunSort.START_TIME_DESC, "(effective_start_time,id)<(?,?)"),
     ],
     ids=["ascending", "descending"],
 )
-async def test_a_span_of_time_is_entered_at_its_end_and_left_at_the_other(
+async def test_a_span_of_time_is_entered_where_it_begins_or_where_the_page_before_ended(
     sqlite: Database, sort: FlowRunSort, going_on: str
 ) -> None:
     span = TimeFilter(after=NOW, before=NOW + timedelta(minutes=1))
     query = RunQuery(flow_runs=FlowRunFilter(start_time=span))
+    await fill(sqlite)
 
-    plan = await plans_of_pages(sqlite, flow_run_lists.list_page, query, sort, is_full=False)
+    plan = await plan_of(sqlite, list_of_runs(query, sort))
 
-    first, second = (
-        step for step in plan if "ix_flow_run_effective_start_time_id" in step and "SEARCH" in step
-    )
-    assert "effective_start_time>? AND effective_start_time<?" in first
+    index = "SEARCH flow_run USING INDEX ix_flow_run_effective_start_time_id "
+    first, second = (step.removeprefix(index) for step in plan if step.startswith(index))
+    assert first == "(effective_start_time>? AND effective_start_time<?)"
     assert going_on in second
     assert detours(plan) == []
 
 
-@pytest.mark.parametrize("sort", FlowSort)
-async def test_flows_are_listed_along_an_index(database: Database, sort: FlowSort) -> None:
-    plan = await plans_of_pages(database, flow_lists.list_page, None, None, sort)
+async def test_flows_are_listed_along_an_index(database: Database) -> None:
+    await fill(database)
+
+    plans = {
+        sort: await plan_of(
+            database,
+            lambda conn, page, sort=sort: flow_lists.list_page(conn, None, None, sort, page),
+        )
+        for sort in FlowSort
+    }
+
+    assert all(plans.values())
+    assert {sort: detours(plan) for sort, plan in plans.items() if detours(plan)} == {}
+
+
+@pytest.mark.parametrize(
+    "list_page",
+    [
+        lambda conn, page: input_lists.list_inputs(conn, RUNS[0].id, "", (), page),
+        lambda conn, page: variable_lists.list_variables(conn, "", page),
+        lambda conn, page: flow_run_lists.list_states(conn, RUNS[0].id, page),
+    ],
+    ids=["inputs", "variables", "states"],
+)
+async def test_other_lists_are_read_along_an_index(database: Database, list_page: ListPage) -> None:
+    await fill(database)
+
+    plan = await plan_of(database, list_page)
 
     assert plan
     assert detours(plan) == []
-
-
-async def test_inputs_and_variables_are_listed_along_an_index(database: Database) -> None:
-    inputs = await plans_of_pages(database, input_lists.list_inputs, RUNS[0].id, "", ())
-
-    assert inputs
-    assert detours(inputs) == []

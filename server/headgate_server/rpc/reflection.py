@@ -32,11 +32,26 @@ class Reflection:
         context: Context,
     ) -> None:
         """Answer questions until there are no more."""
-        answers = self._servicer.ServerReflectionInfo(requests, context)
+        answers = self._servicer.ServerReflectionInfo(_resolvable(requests), context)
         async for answer in cast(
             "AsyncIterator[Message]", answers
         ):  # typed as a coroutine, is none
             await context.write(answer)
+
+
+async def _resolvable(
+    requests: AsyncIterator[reflection_pb2.ServerReflectionRequest],
+) -> AsyncIterator[reflection_pb2.ServerReflectionRequest]:
+    """Ask for the service where a method is asked for: the library finds no file for a method."""
+    async for request in requests:
+        try:
+            descriptor_pool.Default().FindMethodByName(request.file_containing_symbol)
+        except KeyError:
+            pass
+        else:
+            service, _, _ = request.file_containing_symbol.rpartition(".")
+            request.file_containing_symbol = service
+        yield request
 
 
 def _describe_v1() -> None:

@@ -16,8 +16,9 @@ from headgate_server.storage.tables import FLOW
 __all__ = ["count", "list_page"]
 
 _ORDERS: Final[Mapping[FlowSort, Order]] = {
-    FlowSort.NAME_ASC: Order(key=FLOW.c.name, id=FLOW.c.id),
-    FlowSort.NAME_DESC: Order(key=FLOW.c.name, id=FLOW.c.id, is_descending=True),
+    # Names are unique, so they need no second key.
+    FlowSort.NAME_ASC: Order(id=FLOW.c.name),
+    FlowSort.NAME_DESC: Order(id=FLOW.c.name, is_descending=True),
     FlowSort.CREATED_DESC: Order(key=FLOW.c.create_time, id=FLOW.c.id, is_descending=True),
     FlowSort.UPDATED_DESC: Order(key=FLOW.c.update_time, id=FLOW.c.id, is_descending=True),
 }

@@ -45,7 +45,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     key: Column[Any] | None = None
     """A number or a text; only numbers may be missing. None sorts by id alone."""
     id: Column[Any]
-    """Tells rows with the same key apart."""
+    """Tells rows with the same key apart: a number or a text that every row has."""
     is_descending: bool = False
     lowest: int | None = None
     """Least key in the list as its conditions have it. With a bound there are no rows without a key."""

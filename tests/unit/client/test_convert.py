@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 import headgate
 from headgate import (
     DatabaseKind,
-    Operator,
     ProposedState,
     RunInputKeyset,
     StateDetails,
@@ -34,7 +33,6 @@ from headgate._convert import (
     to_verdict,
 )
 from headgate._convert_events import to_flow_run_event, to_input_event
-from headgate._convert_filters import from_flow_filter, from_flow_run_filter
 from headgate._flow_run_update import flow_run_update
 from headgate.models import UNSET
 
@@ -311,107 +309,6 @@ def test_events_about_an_input_carry_the_input(
 
     assert isinstance(event, kind)
     assert (event.input.key, event.input.value, event.revision) == ("k", 5, 3)
-
-
-# Filters.
-
-
-def test_no_filter_is_not_an_empty_filter() -> None:
-    assert from_flow_filter(None) is None
-    assert from_flow_run_filter(None) is None
-    assert from_flow_filter(headgate.FlowFilter()) is not None
-
-
-def test_an_empty_list_is_not_an_unset_one() -> None:
-    conditions = headgate.FlowRunFilter(
-        id=headgate.IdFilter(any=()), state=headgate.StateFilter(type_any=[])
-    )
-
-    message = from_flow_run_filter(conditions)
-
-    assert message is not None
-    assert message.id.HasField("any")
-    assert not message.id.HasField("not_any")
-    assert message.state.HasField("type_any")
-    assert not message.state.HasField("name_any")
-    assert not message.HasField("name")
-
-
-def test_every_member_of_a_filter_reaches_its_field() -> None:
-    some_id, other_id = uuid4(), uuid4()
-    time = datetime(2030, 1, 1, tzinfo=UTC)
-    between = headgate.TimeFilter(before=time, after=time, is_null=False)
-    conditions = headgate.FlowRunFilter(
-        operator=Operator.OR,
-        id=headgate.IdFilter(any=[some_id], not_any=[str(other_id)]),
-        name=headgate.NameFilter(any=["a"], like="%b_"),
-        tags=headgate.TagsFilter(operator=Operator.OR, all=["x", "y"], is_null=True),
-        deployment_id=headgate.ReferenceFilter(any=[some_id], is_null=True),
-        work_queue_name=headgate.TextFilter(any=["q"], is_null=False),
-        state=headgate.StateFilter(type_any=[StateType.PAUSED], name_any=["Suspended"]),
-        flow_version=headgate.FlowVersionFilter(any=["1"]),
-        start_time=between,
-        expected_start_time=between,
-        next_scheduled_start_time=between,
-        parent_flow_run_id=headgate.ParentFlowRunFilter(any=[other_id]),
-        parent_task_run_id=headgate.ReferenceFilter(operator=Operator.AND, is_null=True),
-        idempotency_key=headgate.IdempotencyKeyFilter(any=["k"], not_any=[]),
-    )
-    sent = {"before": from_datetime(time, ""), "after": from_datetime(time, ""), "is_null": False}
-
-    assert from_flow_run_filter(conditions) == of(
-        pb.FlowRunFilter,
-        operator=pb.OPERATOR_OR,
-        id={"any": {"values": [str(some_id)]}, "not_any": {"values": [str(other_id)]}},
-        name={"any": {"values": ["a"]}, "like": "%b_"},
-        tags={"operator": pb.OPERATOR_OR, "all": {"values": ["x", "y"]}, "is_null": True},
-        deployment_id={
-            "operator": pb.OPERATOR_AND,
-            "any": {"values": [str(some_id)]},
-            "is_null": True,
-        },
-        work_queue_name={
-            "operator": pb.OPERATOR_AND,
-            "any": {"values": ["q"]},
-            "is_null": False,
-        },
-        state={
-            "operator": pb.OPERATOR_AND,
-            "type_any": {"values": [pb.STATE_TYPE_PAUSED]},
-            "name_any": {"values": ["Suspended"]},
-        },
-        flow_version={"any": {"values": ["1"]}},
-        start_time=sent,
-        expected_start_time=sent,
-        next_scheduled_start_time=sent,
-        parent_flow_run_id={"any": {"values": [str(other_id)]}},
-        parent_task_run_id={"operator": pb.OPERATOR_AND, "is_null": True},
-        idempotency_key={"any": {"values": ["k"]}, "not_any": {"values": []}},
-    )
-
-
-def test_filters_on_flows_reach_their_fields() -> None:
-    conditions = headgate.FlowFilter(deployment=headgate.FlowDeploymentFilter(is_null=True))
-
-    assert from_flow_filter(conditions) == of(
-        pb.FlowFilter, operator=pb.OPERATOR_AND, deployment={"is_null": True}
-    )
-
-
-@pytest.mark.parametrize(
-    "conditions",
-    [
-        headgate.FlowRunFilter(name=headgate.NameFilter(any="a text is not a list of texts")),
-        headgate.FlowRunFilter(id=headgate.NameFilter(like="x")),  # type: ignore[arg-type]
-        headgate.FlowRunFilter(id="x"),  # type: ignore[arg-type]
-        headgate.FlowRunFilter(start_time=headgate.TimeFilter(before="x")),  # type: ignore[arg-type]
-        headgate.FlowRunFilter(name=headgate.NameFilter(like=5)),  # type: ignore[arg-type]
-    ],
-    ids=["text for list", "other filter", "text for filter", "text for time", "number for text"],
-)
-def test_members_of_a_wrong_type_are_refused(conditions: headgate.FlowRunFilter) -> None:
-    with pytest.raises(TypeError):
-        from_flow_run_filter(conditions)
 
 
 # Updates.

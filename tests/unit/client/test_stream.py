@@ -40,10 +40,10 @@ class ScriptedTransport:
                 yield step
 
 
-def change(revision: int, version: int = 1, run: int = 1) -> pb.WatchFlowRunsResponse:
+def change(revision: int, version: int | None = None, run: int = 1) -> pb.WatchFlowRunsResponse:
     event = pb.WatchFlowRunsResponse(revision=revision, resume_token=f"t{revision}")
     event.state_change.flow_run.id = str(UUID(int=run))
-    event.state_change.flow_run.version = version
+    event.state_change.flow_run.version = revision if version is None else version
     return event
 
 
