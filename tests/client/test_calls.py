@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
+import grpc
 import pytest
 
 import headgate
@@ -284,6 +285,18 @@ async def test_without_any_name_the_server_is_on_loopback(monkeypatch: pytest.Mo
 
     async with Client() as client:
         assert client.target == "127.0.0.1:4244"
+
+
+async def test_a_client_with_credentials_speaks_to_no_server_in_plain_text(
+    server_target: str,
+) -> None:
+    credentials = grpc.ssl_channel_credentials()
+
+    async with Client(
+        server_target, credentials=credentials, timeout=timedelta(seconds=1)
+    ) as client:
+        with pytest.raises((errors.ServerUnreachableError, errors.DeadlineExceededError)):
+            await client.server.get_info()
 
 
 def test_a_client_without_an_event_loop_is_refused() -> None:

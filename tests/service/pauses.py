@@ -1,12 +1,12 @@
 """Runs that are paused and ask something."""
 
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 from headgate import v1 as pb
 from tests.service.world import RUNNING, World, keyset, new_input, paused
 
-SCHEMA = {
+SCHEMA: Final = {
     "type": "object",
     "properties": {
         "approved": {"type": "boolean"},
@@ -15,7 +15,7 @@ SCHEMA = {
     },
     "required": ["approved"],
 }
-ANSWER = {"approved": True}
+ANSWER: Final = {"approved": True}
 
 
 async def asked(

@@ -89,6 +89,11 @@ def list_of_runs(query: RunQuery, sort: FlowRunSort) -> ListPage:
     return lambda conn, page: flow_run_lists.list_page(conn, query, sort, page, is_full=False)
 
 
+def list_of_flows(sort: FlowSort) -> ListPage:
+    """Return what lists all flows."""
+    return lambda conn, page: flow_lists.list_page(conn, None, None, sort, page)
+
+
 async def plan_of(database: Database, list_page: ListPage) -> list[str]:
     """Return the plans of all statements that reading a list in pages of ten takes, a line for each step."""
 
@@ -223,13 +228,7 @@ async def test_a_span_of_time_is_entered_where_it_begins_or_where_the_page_befor
 async def test_flows_are_listed_along_an_index(database: Database) -> None:
     await fill(database)
 
-    plans = {
-        sort: await plan_of(
-            database,
-            lambda conn, page, sort=sort: flow_lists.list_page(conn, None, None, sort, page),
-        )
-        for sort in FlowSort
-    }
+    plans = {sort: await plan_of(database, list_of_flows(sort)) for sort in FlowSort}
 
     assert all(plans.values())
     assert {sort: detours(plan) for sort, plan in plans.items() if detours(plan)} == {}

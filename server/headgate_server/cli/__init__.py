@@ -23,7 +23,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 _COMMANDS: Final = {
     "serve": "Run the server.",
-    "demo": "Play two real jobs against a server of their own: one asks a person, one survives a kill.",
+    "demo": "Play two real jobs against a server of their own, and check what headgate promises.",
     "flow-run": "List, watch, wait for, pause, resume and otherwise deal with flow runs.",
     "flow": "List and create flows.",
     "info": "Tell what a server is and what it takes.",

@@ -57,7 +57,7 @@ def _ask_field(console: Console, field: Field, offered: Any) -> Any:
         try:
             return read(field, text)
         except ValueError as error:
-            console.print(f"[red]{escape(str(error).capitalize())}.[/]")
+            console.print(f"[red]{escape(f'Not so: {error}')}.[/]")
 
 
 def _hint(field: Field) -> str:

@@ -25,7 +25,7 @@ from headgate import (
 from headgate_server.cli import words
 from headgate_server.cli.output import framed
 
-_ROWS: Final = 12
+ROWS: Final = 12
 """How many runs the live table shows, those that changed last."""
 
 
@@ -69,7 +69,7 @@ class LiveTable:
     def render(self) -> Group:
         """Return the table as it is to be seen now."""
         now = datetime.now(UTC)
-        shown = list(reversed(self._runs.values()))[:_ROWS]
+        shown = list(reversed(self._runs.values()))[:ROWS]
         hidden = len(self._runs) - len(shown)
         table = framed(
             ("ID", "NAME", "STATE", "VERSION", "SINCE", "MESSAGE"),

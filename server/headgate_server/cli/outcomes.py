@@ -79,6 +79,7 @@ _BY_NAME: Final[Mapping[str, ExitCode]] = MappingProxyType(
         "FlowPauseTimeoutError": ExitCode.TIMED_OUT,
         "PauseEndedError": ExitCode.REFUSED,
         "FlowRunWaitTimeoutError": ExitCode.TIMED_OUT,
+        "ReceiveTimeoutError": ExitCode.TIMED_OUT,
         "ValueError": ExitCode.USAGE,
     }
 )

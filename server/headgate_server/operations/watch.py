@@ -163,6 +163,9 @@ class Watching:
         """Tell which inputs there are, and then of which revision that is."""
         async with self._database.snapshot() as conn:
             log = await conn.run_sync(events.position)
+            if not await conn.run_sync(flow_runs.load_basic, [request.flow_run_id]):
+                # It went after the watch began or after its token was made: nothing would ever tell of it.
+                raise FlowRunNotFoundError(request.flow_run_id)
             page_token = ""
             while True:
                 page = await conn.run_sync(

@@ -107,9 +107,9 @@ class Database:
                 },
             )
 
-        # Reads see one moment, so that a snapshot and its revision agree.
+        # Reads see one moment, so that a snapshot and its revision agree. One connection writes, one notifies, one listens.
         return cls(
-            DatabaseKind.POSTGRESQL, engine(readers, "REPEATABLE READ"), engine(2, "READ COMMITTED")
+            DatabaseKind.POSTGRESQL, engine(readers, "REPEATABLE READ"), engine(3, "READ COMMITTED")
         )
 
     async def read(self, function: Callable[..., T], *arguments: Any, **named: Any) -> T:
