@@ -6,10 +6,10 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import grpc.aio
-from tests.acceptance.ledger import Ledger
-from tests.acceptance.observers import Observer
 
 from headgate import v1 as pb
+from tests.acceptance.ledger import Ledger
+from tests.acceptance.observers import Observer
 
 History = list[tuple[int, str]]
 """The states of a run as version and id, in order."""
@@ -126,7 +126,9 @@ def check_watched(
     """Check that a watcher saw each state of each run once and in order, and nothing else."""
     seen: dict[str, History] = defaultdict(list)
     seen_to_end = set()
-    began_at = {each.snapshot.flow_run.id: each.snapshot.flow_run.version for each in observer.snapshots}
+    began_at = {
+        each.snapshot.flow_run.id: each.snapshot.flow_run.version for each in observer.snapshots
+    }
     for message in observer.seen:
         if message.WhichOneof("event") == "deleted":
             seen_to_end.add(message.deleted.flow_run.id)

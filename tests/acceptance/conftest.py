@@ -4,15 +4,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.acceptance.program import Program
-from tests.postgresql import Databases, running_postgresql
 
 from headgate_server.storage.schema import upgrade
+from tests.acceptance.program import Program
+from tests.postgresql import Databases, running_postgresql
 
 
 @pytest.fixture
 def new_program(tmp_path: Path) -> Iterator[Callable[..., Program]]:
-    """Return what makes programs. They are ended after the test, and none may have logged a fault."""
+    """Return what makes programs. They are ended after the test, and none may have logged a fault.
+
+    Ask for this after the database, so that it ends first.
+    """
     made: list[Program] = []
 
     def make(database: str, **settings: str) -> Program:

@@ -19,7 +19,7 @@ class Gauges:
 
     async def until(self, name: str, value: float) -> None:
         """Ask again and again until a metric has a value."""
-        while await self.read(name) != value:
+        while await self.read(name) != value:  # noqa: ASYNC110 - the other process tells nobody
             await asyncio.sleep(_POLL_SECONDS)
 
     def _read(self, name: str) -> float:

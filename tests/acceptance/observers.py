@@ -5,10 +5,12 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import grpc.aio
+from google.protobuf.duration_pb2 import Duration
 
 from headgate import v1 as pb
 
 _POSITION_SECONDS: Final = 10
+_PROGRESS_INTERVAL: Final = Duration(seconds=1)
 
 
 class Observer:
@@ -76,10 +78,12 @@ class Observer:
 def watching_runs(channel: grpc.aio.Channel, **request: Any) -> Observer:
     """Return an observer of runs."""
     watch = pb.FlowRunServiceStub(channel).WatchFlowRuns
-    return Observer(watch, pb.WatchFlowRunsRequest(**request, progress_interval={"seconds": 1}))
+    return Observer(watch, pb.WatchFlowRunsRequest(**request, progress_interval=_PROGRESS_INTERVAL))
 
 
 def watching_inputs(channel: grpc.aio.Channel, **request: Any) -> Observer:
     """Return an observer of the inputs of a run."""
     watch = pb.FlowRunInputServiceStub(channel).WatchFlowRunInputs
-    return Observer(watch, pb.WatchFlowRunInputsRequest(**request, progress_interval={"seconds": 1}))
+    return Observer(
+        watch, pb.WatchFlowRunInputsRequest(**request, progress_interval=_PROGRESS_INTERVAL)
+    )

@@ -61,7 +61,7 @@ class Program:
         }
         environment |= {f"HEADGATE_{name.upper()}": text for name, text in self._settings.items()}
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - our own program
+            self._process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "headgate_server", "serve"),
                     *("--database", self._database),

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import grpc.aio
 import pytest
-from tests.acceptance.gauges import Gauges
-from tests.acceptance.program import Program, free_port
 
 from headgate import v1 as pb
+from tests.acceptance.gauges import Gauges
+from tests.acceptance.program import Program, free_port
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
 
@@ -29,7 +29,7 @@ class Watchers:
         self._inputs = pb.FlowRunInputServiceStub(channel)
         self._run_id = run_id
 
-    def open(self, place: int) -> grpc.aio.UnaryStreamCall[Any, Any]:
+    def open(self, place: int) -> Any:
         """Begin a watch of everything, of one run or of the inputs of one, by turns."""
         match place % 3:
             case 0:
@@ -67,7 +67,7 @@ async def new_run(channel: grpc.aio.Channel) -> str:
 
 
 async def test_ten_thousand_cancelled_watches_leave_the_memory_of_the_server_flat(
-    new_program: Callable[..., Program], sqlite_url: str
+    sqlite_url: str, new_program: Callable[..., Program]
 ) -> None:
     address = f"127.0.0.1:{free_port()}"
     program, gauges = new_program(sqlite_url, metrics_listen=address), Gauges(address)
@@ -86,7 +86,7 @@ async def test_ten_thousand_cancelled_watches_leave_the_memory_of_the_server_fla
 
 
 async def test_a_watch_that_is_cancelled_ends_on_the_server_within_a_second(
-    new_program: Callable[..., Program], sqlite_url: str
+    sqlite_url: str, new_program: Callable[..., Program]
 ) -> None:
     address = f"127.0.0.1:{free_port()}"
     program, gauges = new_program(sqlite_url, metrics_listen=address), Gauges(address)

@@ -9,19 +9,17 @@ from contextlib import contextmanager
 
 import grpc.aio
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 from sqlalchemy.engine import make_url
-from tests.acceptance.gauges import Gauges
-from tests.acceptance.program import Program, free_port
-from tests.service.world import RUNNING, World, refused, the_error_info
 
 from headgate import v1 as pb
+from tests.acceptance.gauges import Gauges
+from tests.acceptance.health import NOT_SERVING, SERVING, Health
+from tests.acceptance.program import Program, free_port
+from tests.service.world import RUNNING, World, refused, the_error_info
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(60)]
 
 IN_FLIGHT = 'headgate_rpc_in_flight{kind="unary"}'
-NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-SERVING = health_pb2.HealthCheckResponse.SERVING
 
 
 @pytest.fixture
@@ -30,9 +28,7 @@ def metrics_address() -> str:
 
 
 @pytest.fixture
-def program(
-    new_program: Callable[..., Program], sqlite_url: str, metrics_address: str
-) -> Program:
+def program(sqlite_url: str, new_program: Callable[..., Program], metrics_address: str) -> Program:
     started = new_program(sqlite_url, metrics_listen=metrics_address, drain_timeout="2s")
     started.start()
     return started
@@ -69,8 +65,8 @@ async def test_calls_that_are_under_way_when_a_server_is_told_to_stop_are_answer
 ) -> None:
     world = World(channel)
     runs = [await world.new_run() for _ in range(20)]
-    health = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
-    assert (await health.read()).status == SERVING
+    health = Health(channel).watch()
+    assert await health.next() == SERVING
     async with asyncio.TaskGroup() as callers:
         with writes_held_up(sqlite_url):
             proposals = [callers.create_task(world.propose(run, RUNNING)) for run in runs]
@@ -78,7 +74,7 @@ async def test_calls_that_are_under_way_when_a_server_is_told_to_stop_are_answer
 
             program.terminate()
 
-            assert (await health.read()).status == NOT_SERVING
+            assert await health.next() == NOT_SERVING
             assert not any(proposal.done() for proposal in proposals)
     assert {proposal.result().version for proposal in proposals} == {2}
     assert await asyncio.to_thread(program.wait) == 0
@@ -157,15 +153,15 @@ async def test_a_server_that_is_told_twice_to_stop_drains_all_the_same(
 ) -> None:
     world = World(channel)
     run = await world.new_run()
-    health = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
-    assert (await health.read()).status == SERVING
+    health = Health(channel).watch()
+    assert await health.next() == SERVING
     async with asyncio.TaskGroup() as callers:
         with writes_held_up(sqlite_url):
             proposal = callers.create_task(world.propose(run, RUNNING))
             await Gauges(metrics_address).until(IN_FLIGHT, 1)
 
             program.process.send_signal(number)
-            assert (await health.read()).status == NOT_SERVING
+            assert await health.next() == NOT_SERVING
             program.process.send_signal(signal.SIGTERM)
 
     assert proposal.result().version == 2

@@ -3,8 +3,8 @@
 import asyncio
 import os
 import random
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from itertools import chain
 from typing import Any, Final
 
@@ -12,146 +12,146 @@ import grpc.aio
 import pytest
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import MethodDescriptor
-from google.protobuf.message_factory import GetMessageClass
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from tests.acceptance.fuzz import documented
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
+
 from tests.acceptance.fuzz.requests import Requests
+from tests.acceptance.fuzz.sender import Sender
 from tests.acceptance.fuzz.stage import Stage
+from tests.acceptance.health import SERVICES, SERVING, Health
 from tests.acceptance.program import Program
-from tests.service.world import COMPLETED, RUNNING, World, the_error_info, violated_fields
+from tests.service.world import COMPLETED, RUNNING, World, refused
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
 
 SEED = int(os.environ.get("HEADGATE_TEST_SEED", "1"))
 """Chooses the requests; name another to try others."""
-SERVICES: Final = (
-    "FlowRunInputService",
-    "FlowRunService",
-    "FlowService",
-    "ServerService",
-    "VariableService",
-)
 VALUES: Final = 8
 """Values tried for each field of each method."""
 MADE_UP: Final = 60
 GARBLED: Final = 60
 NOISE: Final = 10
-AT_ONCE: Final = 16
-CALL_SECONDS: Final = 10
-STREAM_SECONDS: Final = 0.03
-"""How long to listen to a stream that was not refused."""
+MESSAGE_BYTES: Final = 4 * 1024 * 1024
+"""The longest message that is taken."""
 
 
-class Fuzz:
-    """Sends bad requests, and keeps what was wrong with the answers."""
-
-    def __init__(self, channel: grpc.aio.Channel) -> None:
-        self._channel = channel
-        self._codes = documented.codes()
-        self._reasons = documented.reasons()
-        self.answers: Counter[str] = Counter()
-        """How often each status was answered."""
-        self.wrong: list[str] = []
-        """What no server should have answered, and to what."""
-
-    async def send(self, method: MethodDescriptor, requests: Iterator[bytes]) -> None:
-        """Send requests, some at once."""
-        name = f"/{method.containing_service.full_name}/{method.name}"
-        send = self._listen if method.server_streaming else self._call
-
-        async def one_after_the_other() -> None:
-            for request in requests:
-                await self._judged(name, method, request, send(name, method, request))
-
-        await asyncio.gather(*(one_after_the_other() for _ in range(AT_ONCE)))
-
-    async def _call(self, name: str, method: MethodDescriptor, request: bytes) -> None:
-        call = self._channel.unary_unary(
-            name, response_deserializer=GetMessageClass(method.output_type).FromString
-        )
-        await call(request, timeout=CALL_SECONDS)
-
-    async def _listen(self, name: str, method: MethodDescriptor, request: bytes) -> None:
-        call: Any = self._channel.unary_stream(
-            name, response_deserializer=GetMessageClass(method.output_type).FromString
-        )(request)
-        try:
-            async with asyncio.timeout(STREAM_SECONDS):
-                async for _ in call:
-                    pass
-        except TimeoutError:
-            call.cancel()
-
-    async def _judged(
-        self, name: str, method: MethodDescriptor, request: bytes, sent: Any
-    ) -> None:
-        try:
-            await sent
-            self.answers["OK"] += 1
-        except grpc.aio.AioRpcError as error:
-            self.answers[error.code().name] += 1
-            if fault := self._fault(name, error):
-                shown = GetMessageClass(method.input_type)()
-                try:
-                    shown.ParseFromString(request)
-                    text = str(shown)
-                except Exception:
-                    text = request.hex()
-                self.wrong.append(f"{name}: {fault}\n{text[:2000]}")
-
-    def _fault(self, name: str, error: grpc.aio.AioRpcError) -> str:
-        """Return what is wrong with a refusal."""
-        try:
-            info = the_error_info(error)
-        except AssertionError:
-            return f"{error.code().name} has no reason: {error.details()}"
-        told = f"{error.code().name} {info.reason} {dict(info.metadata)}: {error.details()}"
-        if info.reason in {"INTERNAL", "DEADLINE_EXCEEDED", "DATABASE_UNAVAILABLE"}:
-            return told
-        if info.reason not in self._reasons[name]:
-            return f"not documented: {told}"
-        if self._codes[info.reason] != error.code().name:
-            return f"a reason of another code: {told}"
-        if info.reason == "INVALID_REQUEST" and not violated_fields(error):
-            return f"names no field: {told}"
-        return ""
-
-
-@pytest.fixture
-async def channel(
-    new_program: Callable[..., Program], database_url: str
-) -> AsyncIterator[grpc.aio.Channel]:
-    program = new_program(database_url, max_wait="1s", log_level="warning")
+@asynccontextmanager
+async def connected(program: Program) -> AsyncIterator[grpc.aio.Channel]:
+    """Run a program, and hold a connection to it."""
     await asyncio.to_thread(program.start)
     async with grpc.aio.insecure_channel(program.target) as opened:
         yield opened
 
 
+@pytest.fixture
+async def any_channel(
+    database_url: str, new_program: Callable[..., Program]
+) -> AsyncIterator[grpc.aio.Channel]:
+    """Return a connection to a server, once on each kind of database."""
+    program = new_program(database_url, max_wait="1s", log_level="warning")
+    async with connected(program) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def channel(
+    sqlite_url: str, new_program: Callable[..., Program]
+) -> AsyncIterator[grpc.aio.Channel]:
+    """Return a connection to a server."""
+    async with connected(new_program(sqlite_url, log_level="warning")) as opened:
+        yield opened
+
+
 async def test_every_method_refuses_bad_requests_as_its_comment_says(
-    channel: grpc.aio.Channel,
+    any_channel: grpc.aio.Channel,
 ) -> None:
     print(f"HEADGATE_TEST_SEED={SEED}")  # noqa: T201 - shown if the test fails
-    chance, fuzz, stage = random.Random(SEED), Fuzz(channel), Stage(channel)
-    for service in SERVICES:
-        for method in descriptor_pool.Default().FindServiceByName(f"headgate.v1.{service}").methods:
-            await stage.set_up()
-            bad = Requests(stage.valid(method.name), stage.known(), chance)
-            everything = chain(
-                bad.with_one_wrong(VALUES), bad.made_up(MADE_UP), bad.garbled(GARBLED), bad.noise(NOISE)
-            )
-            await fuzz.send(method, everything)
+    chance = random.Random(SEED)  # noqa: S311 - not for secrets
+    sender, stage = Sender(any_channel), Stage(any_channel)
+    for method in every_method():
+        await stage.set_up()
+        bad = Requests(stage.valid(method.name), stage.known(), chance)
+        everything = chain(
+            bad.with_one_wrong(VALUES), bad.made_up(MADE_UP), bad.garbled(GARBLED), bad.noise(NOISE)
+        )
+        await sender.send(method, everything)
 
-    assert fuzz.wrong == []
-    assert set(fuzz.answers) >= {"OK", "INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION"}
+    assert sender.wrong == []
+    assert set(sender.answers) >= {"OK", "INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION"}
+    await assert_serving(any_channel)
+
+
+async def test_health_and_reflection_stand_bad_requests(channel: grpc.aio.Channel) -> None:
+    chance = random.Random(SEED)  # noqa: S311 - not for secrets
+    checked = health_pb2.HealthCheckRequest(service="headgate.v1.FlowService")
+    asked = reflection_pb2.ServerReflectionRequest(file_containing_symbol="headgate.v1.FlowService")
+    for name, valid in (
+        ("grpc.health.v1.Health/Check", checked),
+        ("grpc.health.v1.Health/Watch", checked),
+        ("grpc.reflection.v1.ServerReflection/ServerReflectionInfo", asked),
+        ("grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", asked),
+    ):
+        bad = Requests(valid, ["", "headgate.v1.FlowRun", "headgate/v1/flow.proto"], chance)
+        for request in chain(bad.with_one_wrong(VALUES), bad.garbled(GARBLED), bad.noise(NOISE)):
+            ask: Any = channel.stream_stream(f"/{name}")
+            call = ask(iter([request]))
+            code = await first_code(call)
+            assert code.name in {"OK", "INVALID_ARGUMENT", "NOT_FOUND"}, (name, request.hex())
+
     await assert_serving(channel)
+
+
+async def test_a_method_that_does_not_exist_is_named_in_the_refusal(
+    channel: grpc.aio.Channel,
+) -> None:
+    for method in (
+        "/headgate.v1.FlowService/MakeFlow",
+        "/headgate.v2.FlowService/GetFlow",
+        "/",
+        "/é",
+    ):
+        call: Any = channel.unary_unary(method)
+        code, info = await refused(call(b"\xff"))
+
+        assert (code, info.reason) == (grpc.StatusCode.UNIMPLEMENTED, "METHOD_NOT_FOUND")
+        assert info.metadata["method"] == method
+
+
+async def test_a_message_above_the_limit_is_refused_and_one_below_is_not(
+    channel: grpc.aio.Channel,
+) -> None:
+    create: Any = channel.unary_unary("/headgate.v1.FlowService/CreateFlow")
+
+    with pytest.raises(grpc.aio.AioRpcError) as above:
+        await create(b"\x00" * (MESSAGE_BYTES + 1))
+    with pytest.raises(grpc.aio.AioRpcError) as below:
+        await create(b"\x00" * MESSAGE_BYTES)
+
+    assert above.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert below.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    await assert_serving(channel)
+
+
+def every_method() -> list[MethodDescriptor]:
+    """Return every method of the contract."""
+    find = descriptor_pool.Default().FindServiceByName
+    return [method for name in SERVICES for method in find(name).methods]
+
+
+async def first_code(call: Any) -> grpc.StatusCode:
+    """Return the code of a call that is refused; OK for one that is not, which is ended then."""
+    try:
+        async with asyncio.timeout(5):
+            await call.read()
+    except grpc.aio.AioRpcError as error:
+        return error.code()
+    call.cancel()
+    return grpc.StatusCode.OK
 
 
 async def assert_serving(channel: grpc.aio.Channel) -> None:
     """Check that the server is well and does what it is for."""
-    health = health_pb2_grpc.HealthStub(channel)
-    for service in ("", *(f"headgate.v1.{name}" for name in SERVICES)):
-        answer = await health.Check(health_pb2.HealthCheckRequest(service=service))
-        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+    assert await Health(channel).of_all() == {SERVING}
     world = World(channel)
     run = await world.new_run()
     watch = world.watch(flow_run_ids=[run.id], send_initial_state=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import grpc.aio
 import pytest
+
 from tests.acceptance.audit import Audit, check_watched
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.observers import watching_inputs, watching_runs
@@ -24,7 +25,7 @@ DELAY_SECONDS = 0.03
 
 
 async def kill_again_and_again(program: Program, *, times: int) -> None:
-    chance, ledger = random.Random(SEED), Ledger()
+    chance, ledger = random.Random(SEED), Ledger()  # noqa: S311 - not for secrets
     program.start()
     async with (
         grpc.aio.insecure_channel(program.target, IMPATIENT) as channel,
@@ -71,12 +72,12 @@ async def kill_again_and_again(program: Program, *, times: int) -> None:
 
 
 async def test_thirty_kills_on_sqlite_lose_nothing(
-    new_program: Callable[..., Program], sqlite_url: str
+    sqlite_url: str, new_program: Callable[..., Program]
 ) -> None:
     await kill_again_and_again(new_program(sqlite_url), times=30)
 
 
 async def test_ten_kills_on_postgresql_lose_nothing(
-    new_program: Callable[..., Program], durable_postgresql_url: str
+    durable_postgresql_url: str, new_program: Callable[..., Program]
 ) -> None:
     await kill_again_and_again(new_program(durable_postgresql_url), times=10)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy.engine import make_url
+
 from tests.acceptance.program import Program, free_port
 
 MOST_LINES = 3
@@ -25,7 +26,7 @@ def end_of(program: Program) -> tuple[int, str]:
 
 
 def test_a_port_that_is_taken(
-    new_program: Callable[..., Program], sqlite_url: str, empty_sqlite_url: str
+    sqlite_url: str, new_program: Callable[..., Program], empty_sqlite_url: str
 ) -> None:
     running, second = new_program(sqlite_url), new_program(empty_sqlite_url)
     running.start()
@@ -39,7 +40,7 @@ def test_a_port_that_is_taken(
 
 
 def test_a_schema_that_a_newer_program_made(
-    new_program: Callable[..., Program], sqlite_url: str
+    sqlite_url: str, new_program: Callable[..., Program]
 ) -> None:
     with sqlite3.connect(str(make_url(sqlite_url).database)) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
@@ -52,7 +53,7 @@ def test_a_schema_that_a_newer_program_made(
 
 
 def test_a_postgresql_without_a_schema(
-    new_program: Callable[..., Program], empty_postgresql_url: str
+    empty_postgresql_url: str, new_program: Callable[..., Program]
 ) -> None:
     code, said = end_of(new_program(empty_postgresql_url))
 
@@ -84,7 +85,7 @@ def test_a_file_that_cannot_be_a_database(
 
 
 def test_settings_that_are_wrong_are_all_listed(
-    new_program: Callable[..., Program], sqlite_url: str
+    sqlite_url: str, new_program: Callable[..., Program]
 ) -> None:
     code, said = end_of(new_program(sqlite_url, late_after="soon", max_json="huge"))
 

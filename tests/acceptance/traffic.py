@@ -11,6 +11,8 @@ from typing import Any, Final, TypeVar
 from uuid import uuid4
 
 import grpc.aio
+
+from headgate import v1 as pb
 from tests.acceptance.ledger import Asked, Ledger
 from tests.service.world import (
     ACCEPT,
@@ -21,8 +23,6 @@ from tests.service.world import (
     the_error_info,
 )
 
-from headgate import v1 as pb
-
 R = TypeVar("R")
 
 SHARED_RUNS: Final = 4
@@ -31,7 +31,9 @@ SHARERS: Final = 12
 CREATORS: Final = 8
 PAUSERS: Final = 6
 _CALL_SECONDS: Final = 20
-_SCHEMA: Final = '{"type": "object", "properties": {"approve": {"type": "integer"}}, "required": ["approve"]}'
+_SCHEMA: Final = (
+    '{"type": "object", "properties": {"approve": {"type": "integer"}}, "required": ["approve"]}'
+)
 _DELETE_EVERY: Final = 5
 """One of so many runs is deleted when it has ended."""
 
@@ -155,7 +157,9 @@ class Traffic:
             self.ledger.note_state(run_id, answer.version, answer.state.id)
         else:
             # It had been written when the server died.
-            assert answer.reject.reason == "This run has already made this state transition.", answer
+            assert answer.reject.reason == "This run has already made this state transition.", (
+                answer
+            )
         return int(answer.version)
 
     async def _answered(self, method: Callable[..., Awaitable[R]], request: Any) -> R:

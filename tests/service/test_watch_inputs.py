@@ -117,7 +117,7 @@ async def test_the_snapshot_shows_what_is_there_and_the_stream_goes_on_from_it(
 async def test_without_a_snapshot_a_watch_begins_with_what_comes(world: World) -> None:
     run = await world.new_run()
     await world.leave(run, "old")
-    watch = world.watch_inputs(flow_run_id=run.id, progress_interval=lasting(timedelta(seconds=1)))
+    watch = world.watch_inputs(flow_run_id=run.id)
     await watch.next("progress")
 
     await world.leave(run, "new")

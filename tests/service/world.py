@@ -200,6 +200,12 @@ def new_input(key: str, value: object = None, sender: str | None = None) -> pb.N
     return pb.NewFlowRunInput(key=key, value_json=json.dumps(value), sender=sender)
 
 
+def text_of(size: int) -> str:
+    """Return a JSON object of so many bytes, with letters of two bytes in it."""
+    letters, rest = divmod(size - len('{"a":""}'), 2)
+    return f'{{"a":"{"é" * letters}{"x" * rest}"}}'
+
+
 def texts(*values: str) -> pb.StringList:
     """Return the list of a filter, which may be empty."""
     return pb.StringList(values=values)

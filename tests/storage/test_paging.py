@@ -6,8 +6,9 @@ from datetime import timedelta
 from typing import Any, Final
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Connection
 
 from headgate_server.model.errors import PageTokenMismatchError
 from headgate_server.model.filters import (
@@ -25,12 +26,14 @@ from headgate_server.storage import flow_lists, flow_run_lists, narrowing, pagin
 from headgate_server.storage.database import Database
 from headgate_server.storage.tables import FLOW
 from tests.builders import NOW, a_flow, a_flow_run
-from tests.storage.worlds import World, flow_filters, maybe, run_queries, worlds
+from tests.storage.worlds import World, flow_filters, flow_run_filters, maybe, run_queries, worlds
 from tests.storing import store
 
 against_the_model: Final = settings(
     max_examples=60,
     deadline=None,
+    # To shrink a failing example would take longer than the test may.
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
     # Every example replaces all that the database holds.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -66,82 +69,94 @@ def in_order(items: Iterable[Any], keys: dict[str, Callable[[Any], Any]], sort: 
     return [each.id for each in (*with_key, *without_key)]
 
 
-async def read_pages(
-    database: Database, list_page: Callable[..., Page[Any]], *arguments: Any, first: PageRequest
+def read_pages(
+    conn: Connection, list_page: Callable[..., Page[Any]], *arguments: Any, first: PageRequest
 ) -> list[list[str]]:
     """Return the ids on all pages of a list."""
     pages, request = [], first
     while True:
-        page = await database.read(list_page, *arguments, request)
+        page = list_page(conn, *arguments, request)
         pages.append([item.id for item in page.items])
         if not page.next_token:
             return pages
         request = PageRequest(size=first.size, token=page.next_token)
 
 
-def list_runs(conn: Any, query: RunQuery, sort: FlowRunSort, page: PageRequest) -> Page[FlowRun]:
+def list_runs(
+    conn: Connection, query: RunQuery, sort: FlowRunSort, page: PageRequest
+) -> Page[FlowRun]:
     return flow_run_lists.list_page(conn, query, sort, page, is_full=False)
 
 
-def cut(ids: list[str], size: int) -> list[list[str]]:
-    """Return the ids as pages of that size; nothing is one empty page."""
-    return [ids[start : start + size] for start in range(0, len(ids), size)] or [[]]
+def cut(ids: list[str], first: PageRequest) -> list[list[str]]:
+    """Return the ids as pages; nothing is one empty page."""
+    starts = range(first.offset, len(ids), first.size)
+    return [ids[start : start + first.size] for start in starts] or [[]]
+
+
+requests: Final = st.builds(
+    PageRequest, size=st.integers(1, 5), offset=st.sampled_from([0, 0, 0, 1, 2, 5, 8, 20])
+)
 
 
 @against_the_model
 @given(
     world=worlds(),
-    query=run_queries,
-    sort=st.sampled_from(FlowRunSort),
-    size=st.integers(1, 5),
-    offset=st.sampled_from([0, 0, 0, 1, 2, 3, 5, 20]),
-    few=st.sampled_from([0, 2, 5000]),
+    lists=st.lists(
+        st.tuples(run_queries, st.sampled_from(FlowRunSort), requests), min_size=8, max_size=8
+    ),
+    few=st.sampled_from([0, 5000]),
 )
 async def test_the_pages_of_runs_are_the_list_in_order(
     database: Database,
     world: World,
-    query: RunQuery,
-    sort: FlowRunSort,
-    size: int,
-    offset: int,
+    lists: list[tuple[RunQuery, FlowRunSort, PageRequest]],
     few: int,
 ) -> None:
+    def read(conn: Connection) -> list[list[list[str]]]:
+        return [
+            read_pages(conn, list_runs, query, sort, first=first) for query, sort, first in lists
+        ]
+
     await database.write(world.replace_all)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(narrowing, "_FEW", few)
-        first = PageRequest(size=size, offset=offset)
-        pages = await read_pages(database, list_runs, query, sort, first=first)
+        pages = await database.read(read)
 
-    assert pages == cut(in_order(world.select_runs(query), KEYS, sort)[offset:], size)
+    assert pages == [
+        cut(in_order(world.select_runs(query), KEYS, sort), first) for query, sort, first in lists
+    ]
 
 
 @against_the_model
 @given(
     world=worlds(),
-    query=run_queries,
-    given_flows=maybe(flow_filters),
-    sort=st.sampled_from(FlowSort),
-    size=st.integers(1, 2),
-    offset=st.integers(0, 4),
+    lists=st.lists(
+        st.tuples(
+            maybe(flow_filters), maybe(flow_run_filters), st.sampled_from(FlowSort), requests
+        ),
+        min_size=8,
+        max_size=8,
+    ),
 )
 async def test_the_pages_of_flows_are_the_list_in_order(
     database: Database,
     world: World,
-    query: RunQuery,
-    given_flows: FlowFilter | None,
-    sort: FlowSort,
-    size: int,
-    offset: int,
+    lists: list[tuple[FlowFilter | None, FlowRunFilter | None, FlowSort, PageRequest]],
 ) -> None:
-    await database.write(world.replace_all)
-    pages = await read_pages(
-        database,
-        *(flow_lists.list_page, given_flows, query.flow_runs, sort),
-        first=PageRequest(size=size, offset=offset),
-    )
+    def read(conn: Connection) -> list[list[list[str]]]:
+        return [
+            read_pages(conn, flow_lists.list_page, flows, runs, sort, first=first)
+            for flows, runs, sort, first in lists
+        ]
 
-    found = world.select_flows(given_flows, query.flow_runs)
-    assert pages == cut(in_order(found, FLOW_KEYS, sort)[offset:], size)
+    await database.write(world.replace_all)
+    pages = await database.read(read)
+
+    assert pages == [
+        cut(in_order(world.select_flows(flows, runs), FLOW_KEYS, sort), first)
+        for flows, runs, sort, first in lists
+    ]
 
 
 def some_runs(flow: Flow) -> list[FlowRun]:

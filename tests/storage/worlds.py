@@ -104,7 +104,8 @@ def maybe(strategy: st.SearchStrategy[F]) -> st.SearchStrategy[F | None]:
 
 
 def _some(values: list[str]) -> st.SearchStrategy[tuple[str, ...]]:
-    return st.lists(st.sampled_from(values), max_size=3).map(tuple)
+    some = st.lists(st.sampled_from(values), min_size=1, max_size=3).map(tuple)
+    return st.one_of(some, some, some, st.just(()))
 
 
 times: Final = st.sampled_from(_MICROSECONDS).map(
@@ -161,12 +162,12 @@ def _runs(draw: st.DrawFn, /, flow: Flow, run_id: str, parents: list[str]) -> Fl
 @st.composite
 def worlds(draw: st.DrawFn, /) -> World:
     """Draw a world of a few flows and runs."""
-    names = draw(st.lists(st.sampled_from(_NAMES), min_size=1, max_size=3, unique=True))
+    names = draw(st.lists(st.sampled_from(_NAMES), min_size=3, max_size=3, unique=True))
     made = [
         Flow(id=flow_id, name=name, tags=draw(tags), create_time=draw(times), update_time=draw(times))
-        for flow_id, name in zip(_FLOW_IDS, names, strict=False)
+        for flow_id, name in zip(_FLOW_IDS, names, strict=True)
     ]  # fmt: skip
-    ids = draw(st.lists(st.sampled_from(_RUN_IDS), unique=True))
+    ids = draw(st.lists(st.sampled_from(_RUN_IDS), min_size=8, unique=True))
     return World(
         flows=tuple(made),
         runs=tuple(draw(_runs(draw(st.sampled_from(made)), run_id, ids)) for run_id in ids),
@@ -176,8 +177,9 @@ def worlds(draw: st.DrawFn, /) -> World:
 
 @st.composite
 def _filters(draw: st.DrawFn, /, kind: type[F], **members: st.SearchStrategy[Any]) -> F:
-    """Draw a filter with few of its members."""
-    names = draw(st.lists(st.sampled_from(sorted(members)), max_size=2, unique=True))
+    """Draw a filter with few of its members, seldom without any."""
+    count = draw(st.sampled_from([1, 1, 1, 1, 2, 2, 3, 0]))
+    names = draw(st.permutations(sorted(members)))[:count]
     return kind(**{name: draw(members[name]) for name in names})
 
 
@@ -226,6 +228,8 @@ flow_run_filters: Final = _joining(
     ),
     idempotency_key=_filters(KeyFilter, any=_some(_TEXTS), not_any=_some(_TEXTS)),
 )
-run_queries: Final = st.builds(
-    RunQuery, flows=maybe(flow_filters), flow_runs=maybe(flow_run_filters)
+run_queries: Final = st.one_of(
+    st.builds(RunQuery, flow_runs=flow_run_filters),
+    st.builds(RunQuery, flow_runs=flow_run_filters),
+    st.builds(RunQuery, flows=maybe(flow_filters), flow_runs=maybe(flow_run_filters)),
 )

@@ -108,7 +108,7 @@ class FlowRunInputServiceServicer(object):
         """Deletes one input by its exact key.
 
         NOT_FOUND `FLOW_RUN_INPUT_NOT_FOUND` if there is none, also when it was deleted before; give `request_id` to tell a
-        repeat from that.
+        repeat from that. FAILED_PRECONDITION `REQUEST_ID_REUSED` if the request id belongs to another request.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

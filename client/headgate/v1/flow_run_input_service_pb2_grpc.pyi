@@ -185,7 +185,7 @@ class FlowRunInputServiceStub(typing.Generic[_FlowRunInputServiceCreateFlowRunIn
     """Deletes one input by its exact key.
 
     NOT_FOUND `FLOW_RUN_INPUT_NOT_FOUND` if there is none, also when it was deleted before; give `request_id` to tell a
-    repeat from that.
+    repeat from that. FAILED_PRECONDITION `REQUEST_ID_REUSED` if the request id belongs to another request.
     """
 
     WatchFlowRunInputs: _FlowRunInputServiceWatchFlowRunInputsType
@@ -271,7 +271,7 @@ class FlowRunInputServiceServicer(metaclass=abc.ABCMeta):
         """Deletes one input by its exact key.
 
         NOT_FOUND `FLOW_RUN_INPUT_NOT_FOUND` if there is none, also when it was deleted before; give `request_id` to tell a
-        repeat from that.
+        repeat from that. FAILED_PRECONDITION `REQUEST_ID_REUSED` if the request id belongs to another request.
         """
 
     @abc.abstractmethod

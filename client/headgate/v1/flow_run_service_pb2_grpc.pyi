@@ -342,7 +342,8 @@ class FlowRunServiceStub(typing.Generic[_FlowRunServiceCreateFlowRunType, _FlowR
 
     Atomic and idempotent. NOT_FOUND `FLOW_RUN_NOT_FOUND` if there is none; ABORTED `VERSION_MISMATCH` if the run is not at
     the expected version; for job variables FAILED_PRECONDITION `STATE_NOT_ALLOWED` unless the run is SCHEDULED, and
-    `DEPLOYMENT_REQUIRED` if it has no deployment.
+    `DEPLOYMENT_REQUIRED` if it has no deployment; FAILED_PRECONDITION `REQUEST_ID_REUSED` if the request id belongs to
+    another request.
     """
 
     DeleteFlowRun: _FlowRunServiceDeleteFlowRunType
@@ -350,7 +351,8 @@ class FlowRunServiceStub(typing.Generic[_FlowRunServiceCreateFlowRunType, _FlowR
 
     Atomic. Allowed in every state; no rule is asked. Subflow runs stay and lose their parent. NOT_FOUND
     `FLOW_RUN_NOT_FOUND` if there is none, also when it was deleted before; give `request_id` to tell a repeat from that.
-    ABORTED `VERSION_MISMATCH` if the run is not at the expected version.
+    ABORTED `VERSION_MISMATCH` if the run is not at the expected version; FAILED_PRECONDITION `REQUEST_ID_REUSED` if the
+    request id belongs to another request.
     """
 
     SetFlowRunState: _FlowRunServiceSetFlowRunStateType
@@ -370,7 +372,8 @@ class FlowRunServiceStub(typing.Generic[_FlowRunServiceCreateFlowRunType, _FlowR
     same transaction as the new state: RUNNING after a pause, SCHEDULED (named Resuming) after a suspension. A wrong answer
     is a REJECT that says what is wrong, and leaves the run paused; a run that is not paused is an ABORT without a state.
     NOT_FOUND `FLOW_RUN_NOT_FOUND` if there is no such run; ABORTED `VERSION_MISMATCH` if it is not at the expected version;
-    ALREADY_EXISTS `INPUT_KEY_EXISTS` if an answer is already stored. Nothing is written then.
+    ALREADY_EXISTS `INPUT_KEY_EXISTS` if an answer is already stored; FAILED_PRECONDITION `REQUEST_ID_REUSED` if the
+    request id belongs to another request. Nothing is written then.
     """
 
     ListFlowRunStates: _FlowRunServiceListFlowRunStatesType
@@ -519,7 +522,8 @@ class FlowRunServiceServicer(metaclass=abc.ABCMeta):
 
         Atomic and idempotent. NOT_FOUND `FLOW_RUN_NOT_FOUND` if there is none; ABORTED `VERSION_MISMATCH` if the run is not at
         the expected version; for job variables FAILED_PRECONDITION `STATE_NOT_ALLOWED` unless the run is SCHEDULED, and
-        `DEPLOYMENT_REQUIRED` if it has no deployment.
+        `DEPLOYMENT_REQUIRED` if it has no deployment; FAILED_PRECONDITION `REQUEST_ID_REUSED` if the request id belongs to
+        another request.
         """
 
     @abc.abstractmethod
@@ -532,7 +536,8 @@ class FlowRunServiceServicer(metaclass=abc.ABCMeta):
 
         Atomic. Allowed in every state; no rule is asked. Subflow runs stay and lose their parent. NOT_FOUND
         `FLOW_RUN_NOT_FOUND` if there is none, also when it was deleted before; give `request_id` to tell a repeat from that.
-        ABORTED `VERSION_MISMATCH` if the run is not at the expected version.
+        ABORTED `VERSION_MISMATCH` if the run is not at the expected version; FAILED_PRECONDITION `REQUEST_ID_REUSED` if the
+        request id belongs to another request.
         """
 
     @abc.abstractmethod
@@ -562,7 +567,8 @@ class FlowRunServiceServicer(metaclass=abc.ABCMeta):
         same transaction as the new state: RUNNING after a pause, SCHEDULED (named Resuming) after a suspension. A wrong answer
         is a REJECT that says what is wrong, and leaves the run paused; a run that is not paused is an ABORT without a state.
         NOT_FOUND `FLOW_RUN_NOT_FOUND` if there is no such run; ABORTED `VERSION_MISMATCH` if it is not at the expected version;
-        ALREADY_EXISTS `INPUT_KEY_EXISTS` if an answer is already stored. Nothing is written then.
+        ALREADY_EXISTS `INPUT_KEY_EXISTS` if an answer is already stored; FAILED_PRECONDITION `REQUEST_ID_REUSED` if the
+        request id belongs to another request. Nothing is written then.
         """
 
     @abc.abstractmethod

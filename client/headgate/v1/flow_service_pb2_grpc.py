@@ -128,7 +128,8 @@ class FlowServiceServicer(object):
         """Deletes a flow with its runs, their states and their inputs.
 
         Atomic. Watchers see each run deleted. NOT_FOUND `FLOW_NOT_FOUND` if there is none, also when it was deleted before;
-        give `request_id` to tell a repeat from that.
+        give `request_id` to tell a repeat from that. FAILED_PRECONDITION `REQUEST_ID_REUSED` if the request id belongs to
+        another request.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

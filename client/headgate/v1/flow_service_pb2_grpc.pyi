@@ -217,7 +217,8 @@ class FlowServiceStub(typing.Generic[_FlowServiceCreateFlowType, _FlowServiceGet
     """Deletes a flow with its runs, their states and their inputs.
 
     Atomic. Watchers see each run deleted. NOT_FOUND `FLOW_NOT_FOUND` if there is none, also when it was deleted before;
-    give `request_id` to tell a repeat from that.
+    give `request_id` to tell a repeat from that. FAILED_PRECONDITION `REQUEST_ID_REUSED` if the request id belongs to
+    another request.
     """
 
 FlowServiceAsyncStub: typing_extensions.TypeAlias = FlowServiceStub[
@@ -317,7 +318,8 @@ class FlowServiceServicer(metaclass=abc.ABCMeta):
         """Deletes a flow with its runs, their states and their inputs.
 
         Atomic. Watchers see each run deleted. NOT_FOUND `FLOW_NOT_FOUND` if there is none, also when it was deleted before;
-        give `request_id` to tell a repeat from that.
+        give `request_id` to tell a repeat from that. FAILED_PRECONDITION `REQUEST_ID_REUSED` if the request id belongs to
+        another request.
         """
 
 def add_FlowServiceServicer_to_server(servicer: FlowServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

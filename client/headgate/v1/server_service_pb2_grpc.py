@@ -27,6 +27,9 @@ if _version_not_supported:
 
 class ServerServiceStub(object):
     """Tells what the server is and what it takes.
+
+    Besides the statuses named, every method may answer INVALID_ARGUMENT `INVALID_REQUEST`, UNAVAILABLE `SERVER_DRAINING`,
+    DEADLINE_EXCEEDED `DEADLINE_EXCEEDED` and INTERNAL `INTERNAL`, as `ErrorReason` describes them.
     """
 
     def __init__(self, channel):
@@ -44,6 +47,9 @@ class ServerServiceStub(object):
 
 class ServerServiceServicer(object):
     """Tells what the server is and what it takes.
+
+    Besides the statuses named, every method may answer INVALID_ARGUMENT `INVALID_REQUEST`, UNAVAILABLE `SERVER_DRAINING`,
+    DEADLINE_EXCEEDED `DEADLINE_EXCEEDED` and INTERNAL `INTERNAL`, as `ErrorReason` describes them.
     """
 
     def GetServerInfo(self, request, context):
@@ -74,6 +80,9 @@ def add_ServerServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class ServerService(object):
     """Tells what the server is and what it takes.
+
+    Besides the statuses named, every method may answer INVALID_ARGUMENT `INVALID_REQUEST`, UNAVAILABLE `SERVER_DRAINING`,
+    DEADLINE_EXCEEDED `DEADLINE_EXCEEDED` and INTERNAL `INTERNAL`, as `ErrorReason` describes them.
     """
 
     @staticmethod

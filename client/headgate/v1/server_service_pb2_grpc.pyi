@@ -42,7 +42,11 @@ _ServerServiceGetServerInfoType = typing_extensions.TypeVar(
 )
 
 class ServerServiceStub(typing.Generic[_ServerServiceGetServerInfoType]):
-    """Tells what the server is and what it takes."""
+    """Tells what the server is and what it takes.
+
+    Besides the statuses named, every method may answer INVALID_ARGUMENT `INVALID_REQUEST`, UNAVAILABLE `SERVER_DRAINING`,
+    DEADLINE_EXCEEDED `DEADLINE_EXCEEDED` and INTERNAL `INTERNAL`, as `ErrorReason` describes them.
+    """
 
     @typing.overload
     def __init__(self: ServerServiceStub[
@@ -75,7 +79,11 @@ ServerServiceAsyncStub: typing_extensions.TypeAlias = ServerServiceStub[
 ]
 
 class ServerServiceServicer(metaclass=abc.ABCMeta):
-    """Tells what the server is and what it takes."""
+    """Tells what the server is and what it takes.
+
+    Besides the statuses named, every method may answer INVALID_ARGUMENT `INVALID_REQUEST`, UNAVAILABLE `SERVER_DRAINING`,
+    DEADLINE_EXCEEDED `DEADLINE_EXCEEDED` and INTERNAL `INTERNAL`, as `ErrorReason` describes them.
+    """
 
     @abc.abstractmethod
     def GetServerInfo(

@@ -117,7 +117,7 @@ class VariableServiceServicer(object):
         """Deletes a variable.
 
         NOT_FOUND `VARIABLE_NOT_FOUND` if there is none, also when it was deleted before; give `request_id` to tell a repeat
-        from that.
+        from that. FAILED_PRECONDITION `REQUEST_ID_REUSED` if the request id belongs to another request.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

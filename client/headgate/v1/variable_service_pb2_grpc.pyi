@@ -191,7 +191,7 @@ class VariableServiceStub(typing.Generic[_VariableServiceCreateVariableType, _Va
     """Deletes a variable.
 
     NOT_FOUND `VARIABLE_NOT_FOUND` if there is none, also when it was deleted before; give `request_id` to tell a repeat
-    from that.
+    from that. FAILED_PRECONDITION `REQUEST_ID_REUSED` if the request id belongs to another request.
     """
 
 VariableServiceAsyncStub: typing_extensions.TypeAlias = VariableServiceStub[
@@ -280,7 +280,7 @@ class VariableServiceServicer(metaclass=abc.ABCMeta):
         """Deletes a variable.
 
         NOT_FOUND `VARIABLE_NOT_FOUND` if there is none, also when it was deleted before; give `request_id` to tell a repeat
-        from that.
+        from that. FAILED_PRECONDITION `REQUEST_ID_REUSED` if the request id belongs to another request.
         """
 
 def add_VariableServiceServicer_to_server(servicer: VariableServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

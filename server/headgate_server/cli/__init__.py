@@ -53,6 +53,17 @@ class _Commands(TyperGroup):
             command = get_command(module.app)
         return name, command, rest
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that is called. Nobody is told that the reader of the output has seen enough."""
+        try:
+            ended = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Nor may Python try to write the rest when it exits.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return None
+        return ended
+
 
 app = typer.Typer(
     cls=_Commands,
@@ -97,17 +108,19 @@ def _run(arguments: list[str]) -> int:
     """Run the program and return how it ended."""
     try:
         ended = app(args=arguments, prog_name="headgate", standalone_mode=False)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read the output has seen enough; nothing more can be told there, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.DONE
     except (KeyboardInterrupt, typer.Abort):
         return ExitCode.INTERRUPTED
     except Exception as error:  # noqa: BLE001  the last border
-        if is_expected(error):
-            print_error(error, is_json="--json" in arguments)
-        else:
-            traceback.print_exc()
+        # Whoever typed no command was shown the help instead.
+        if type(error).__name__ != "NoArgsIsHelpError":
+            _tell(error, is_json="--json" in arguments)
         return exit_code(error)
     return int(ended or 0)
+
+
+def _tell(error: Exception, *, is_json: bool) -> None:
+    """Print an error, with the place in the program if it is a fault of the program."""
+    if is_expected(error):
+        print_error(error, is_json=is_json)
+    else:
+        traceback.print_exception(error)

@@ -6,6 +6,7 @@ Knows nothing of terminals. Nothing is validated here but what is needed to read
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -16,11 +17,13 @@ _NO: Final = frozenset({"n", "no", "false", "0"})
 _MERGED: Final = ("allOf", "anyOf", "oneOf")
 
 
-class Missing:
+class Missing(Enum):
     """The type of `MISSING`."""
 
+    MISSING = "MISSING"
 
-MISSING: Final = Missing()
+
+MISSING: Final = Missing.MISSING
 """Stands for a value that is not there, where None would be null."""
 
 

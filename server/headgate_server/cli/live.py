@@ -72,7 +72,7 @@ class LiveTable:
         shown = list(reversed(self._runs.values()))[:ROWS]
         hidden = len(self._runs) - len(shown)
         table = framed(
-            ("ID", "NAME", "STATE", "VERSION", "SINCE", "MESSAGE"),
+            ("ID", "NAME", "STATE", "V", "SINCE", "MESSAGE"),
             [_row(run, now) for run in shown],
         )
         end = f"and {hidden} more; Ctrl-C ends" if hidden else "Ctrl-C ends"

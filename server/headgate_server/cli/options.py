@@ -93,7 +93,7 @@ def _refuse(word: str) -> None:
 Target: TypeAlias = Annotated[str, typer.Option("--target", envvar="HEADGATE_TARGET", metavar="HOST:PORT", help="Where the server is.")]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 RunId: TypeAlias = Annotated[UUID, typer.Argument(metavar="ID", help="The id of the flow run.", show_default=False)]
-RunIds: TypeAlias = Annotated[list[UUID], typer.Argument(metavar="ID...", help="The ids of the flow runs.", show_default=False)]
+RunIds: TypeAlias = Annotated[list[UUID], typer.Argument(metavar="ID", help="The ids of the flow runs.", show_default=False)]
 AtVersion: TypeAlias = Annotated[int | None, typer.Option("--expected-version", metavar="N", help="Do it only if the run is at this version.")]
 FlowNames: TypeAlias = Annotated[list[str] | None, typer.Option("--flow", metavar="NAME", help="Only runs of this flow. May be given several times.")]
 States: TypeAlias = Annotated[list[str] | None, typer.Option("--state", metavar="STATE", autocompletion=complete_state, help="Only runs in a state of this type, as in paused, or of this name, as in Late. May be given several times.")]

@@ -105,10 +105,13 @@ def _known(error: Exception) -> Iterator[ExitCode]:
 
 
 def message(error: Exception) -> str:
-    """Return what a person is told about an error, without a full stop missing or a line empty."""
+    """Return what a person is told about an error."""
     own = getattr(error, "format_message", None)
-    text = (own() if own else str(error)).strip() or reason(error)
-    return "\n  ".join([text, *getattr(error, "__notes__", ())])
+    lines = [(own() if own else str(error)).strip() or reason(error)]
+    lines += getattr(error, "__notes__", ())
+    if error_id := getattr(error, "error_id", None):
+        lines.append(f"The cause is in the server's log beside {error_id}.")
+    return "\n  ".join(lines)
 
 
 def as_json(error: Exception) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from rich.text import Text
 from headgate_server.cli.outcomes import as_json, message
 
 _GAP: Final = "  "
+_FOLDED: Final = frozenset({"FLOW", "KEY", "MESSAGE", "NAME", "SENDER", "TAGS", "VALUE"})
 
 
 def is_terminal(stream: TextIO) -> bool:
@@ -84,10 +85,10 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str | Text]]) -
 
 
 def framed(headings: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> Table:
-    """Return rows as a table for a terminal. The first column is never shortened."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for position, heading in enumerate(headings):
-        table.add_column(heading, no_wrap=position == 0, overflow="fold")
+    """Return rows as a table for a terminal. On a narrow one, texts of any length are folded and nothing else."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True, header_style="bold")
+    for heading in headings:
+        table.add_column(heading, no_wrap=heading not in _FOLDED, overflow="fold")
     for row in rows:
         table.add_row(*row)
     return table

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 from importlib.metadata import version
 from inspect import Parameter, Signature
 from typing import Annotated, Any, Final
@@ -19,7 +20,7 @@ from headgate_server.cli.databases import prepared, reachable, shown
 from headgate_server.cli.examples import examples
 from headgate_server.cli.outcomes import ExitCode, ProgramError
 from headgate_server.cli.output import err, is_terminal
-from headgate_server.settings import Settings, table
+from headgate_server.settings import Settings
 
 try:
     import uvloop
@@ -30,22 +31,33 @@ else:
 
 _LOG: Final = structlog.stdlib.get_logger(__name__)
 
+_METAVARS: Final = {
+    "database": "URL",
+    "listen": "HOST:PORT",
+    "metrics_listen": "HOST:PORT",
+    "timedelta": "SPAN",
+    "int": "N",
+    "bool": "ON|OFF",
+    "str": "WORD",
+}
+"""What stands for the value of a setting in the help, by its name or else by its type."""
+
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
 
 def with_settings(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command a flag for each setting."""
     annotations: dict[str, Any] = {}
-    for variable, default, meaning in table():
-        name = variable.removeprefix("HEADGATE_").lower()
+    for setting in fields(Settings):
+        default = setting.metadata["default"]
         told = f" Default: {default}." if default else ""
         option = typer.Option(
-            f"--{name.replace('_', '-')}",
-            help=escape(f"{meaning}{told}"),
-            metavar=name.rpartition("_")[2].upper(),
+            f"--{setting.name.replace('_', '-')}",
+            help=escape(f"{setting.metadata['meaning']}{told}"),
+            metavar=_METAVARS.get(setting.name) or _METAVARS[getattr(setting.type, "__name__", "")],
             show_default=False,
         )
-        annotations[name] = Annotated[str | None, option]
+        annotations[setting.name] = Annotated[str | None, option]
     command.__annotations__ = annotations
     command.__dict__["__signature__"] = Signature(
         [

@@ -1,25 +1,24 @@
 """Statements over many rows at once, for the paths where each row counts.
 
 The text of each statement is made once, from the tables. SQLite takes the rows one by one in C through `executemany`;
-PostgreSQL takes them as one array per column. Both are given plain tuples in the order of the columns named. The connection
-that writes to SQLite is asked directly: what SQLAlchemy does around a statement costs more than such a statement itself.
+PostgreSQL takes them as one array per column. Both are given plain tuples in the order of the columns named. The drivers
+of connections that write are asked directly: what SQLAlchemy does around a statement costs more than such a statement itself.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import msgspec
 from sqlalchemy import (
     Column,
-    ColumnElement,
     Connection,
     Select,
     literal_column,
     tuple_,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.sql.expression import ClauseElement
 from sqlalchemy.types import BigInteger, Integer, LargeBinary
+from sqlalchemy.util import await_only
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -48,7 +47,44 @@ class BulkInsert:
         if conn.dialect.name == "sqlite":
             _change_sqlite(conn, self._sqlite, rows)
         else:
-            conn.exec_driver_sql(self._postgresql, _transposed(rows))
+            _ask_postgresql(conn, self._postgresql, _transposed(rows))
+
+
+class BulkAppend:
+    """Inserts rows that are numbered on from a counter, and moves the counter. The last step of a transaction.
+
+    The first two columns are given as places among the new rows, from 1 on; what is written is the counter before, plus these.
+    """
+
+    def __init__(self, counter: Column[Any], *columns: Column[Any]) -> None:
+        table, log = columns[0].table.name, counter.table.name
+        first, second, *others = (column.name for column in columns)
+        into = f"INTO {table} ({', '.join(column.name for column in columns)})"
+        self._advance = (
+            f"UPDATE {log} SET {counter.name} = {counter.name} + ? RETURNING {counter.name}"
+        )
+        self._insert = f"INSERT {into} VALUES (? + ?, ? + ?{', ?' * len(others)})"
+        # PostgreSQL: one journey, for others wait for the counter from here to the commit.
+        arrays = _arrays(columns, offset=1)
+        self._postgresql = (
+            f"WITH moved AS (UPDATE {log} SET {counter.name} = {counter.name} + $1::bigint "
+            f"RETURNING {counter.name} AS head), "
+            f"appended AS (INSERT {into} SELECT {first} + head - $1, {second} + head - $1, "
+            f"{', '.join(others)} FROM moved, {arrays} "
+            f"AS given({', '.join(column.name for column in columns)})) SELECT head FROM moved"
+        )
+
+    def run(self, conn: Connection, rows: Sequence[Row]) -> int:
+        """Insert the rows, at least one, and return the counter as it was before."""
+        if conn.dialect.name != "sqlite":
+            ((head,),) = _ask_postgresql(conn, self._postgresql, (len(rows), *_transposed(rows)))
+            return int(head) - len(rows)
+        ((head,),) = _ask_sqlite(conn, self._advance, (len(rows),))
+        before = head - len(rows)
+        _change_sqlite(
+            conn, self._insert, [(row[0], before, row[1], before, *row[2:]) for row in rows]
+        )
+        return int(before)
 
 
 class BulkUpdate:
@@ -79,7 +115,7 @@ class BulkUpdate:
         if conn.dialect.name == "sqlite":
             _change_sqlite(conn, self._sqlite, rows)
             return {row[-2] for row in rows}
-        answer = conn.exec_driver_sql(self._postgresql, _transposed(rows))
+        answer = _ask_postgresql(conn, self._postgresql, _transposed(rows))
         return {key for (key,) in answer}
 
 
@@ -105,7 +141,7 @@ class BulkDelete:
         if conn.dialect.name == "sqlite":
             _change_sqlite(conn, self._sqlite, rows)
             return {row[0] for row in rows}
-        answer = conn.exec_driver_sql(self._postgresql, _transposed(rows))
+        answer = _ask_postgresql(conn, self._postgresql, _transposed(rows))
         return {key for (key,) in answer}
 
 
@@ -124,7 +160,7 @@ class BulkSelect:
             return ()
         if conn.dialect.name == "sqlite":
             return _ask_sqlite(conn, self._sqlite, (msgspec.json.encode(keys).decode(),))
-        return conn.exec_driver_sql(self._postgresql, (list(keys),)).fetchall()
+        return _ask_postgresql(conn, self._postgresql, (list(keys),))
 
 
 class BulkSelectPairs:
@@ -144,48 +180,36 @@ class BulkSelectPairs:
             return ()
         if conn.dialect.name == "sqlite":
             return _ask_sqlite(conn, self._sqlite, (msgspec.json.encode(pairs).decode(),))
-        return conn.exec_driver_sql(self._postgresql, _transposed(pairs)).fetchall()
-
-
-class Prepared:
-    """One statement with a few parameters, whose text is made once."""
-
-    def __init__(
-        self, make: Callable[[Callable[[int], ColumnElement[int]]], ClauseElement]
-    ) -> None:
-        """Make the statement, given what stands for its integer parameters by their place, from 1 on."""
-        self._sqlite = str(make(lambda _: literal_column("?", Integer)).compile(dialect=_SQLITE))
-        self._postgresql = str(
-            make(lambda place: literal_column(f"${place}::bigint", BigInteger)).compile(
-                dialect=_POSTGRESQL
-            )
-        )
-
-    def run(self, conn: Connection, *parameters: int) -> Sequence[Row]:
-        """Execute the statement and return its rows."""
-        if conn.dialect.name == "sqlite":
-            return _ask_sqlite(conn, self._sqlite, parameters)
-        return conn.exec_driver_sql(self._postgresql, parameters).fetchall()
+        return _ask_postgresql(conn, self._postgresql, _transposed(pairs))
 
 
 def _change_sqlite(conn: Connection, statement: str, rows: Sequence[Row]) -> None:
-    """SQLite: execute a statement once for each row. Only the writer's connection does that."""
+    """SQLite: execute a statement once for each row. Only the connection that writes does that."""
     driver: Any = conn.connection.driver_connection
     driver.executemany(statement, rows)
 
 
 def _ask_sqlite(conn: Connection, statement: str, parameters: Row) -> Sequence[Row]:
     """SQLite: execute a statement and return its rows."""
-    if conn.dialect.driver != "pysqlite":
+    if not conn.get_execution_options().get("asks_driver"):
         return conn.exec_driver_sql(statement, parameters).fetchall()
     driver: Any = conn.connection.driver_connection
     rows: Sequence[Row] = driver.execute(statement, parameters).fetchall()
     return rows
 
 
-def _arrays(columns: Sequence[Column[Any]]) -> str:
-    """Return the call that makes rows of arrays, one array per column."""
-    arrays = (f"${place}::{_type_of(column)}[]" for place, column in enumerate(columns, 1))
+def _ask_postgresql(conn: Connection, statement: str, parameters: Row) -> Sequence[Row]:
+    """PostgreSQL: execute a statement and return its rows, if it gives any."""
+    if not conn.get_execution_options().get("asks_driver"):
+        return conn.exec_driver_sql(statement, parameters).fetchall()
+    driver: Any = conn.connection.driver_connection
+    rows: Sequence[Row] = await_only(driver.fetch(statement, *parameters))
+    return rows
+
+
+def _arrays(columns: Sequence[Column[Any]], *, offset: int = 0) -> str:
+    """Return the call that makes rows of arrays, one array per column; `offset` parameters come before them."""
+    arrays = (f"${place}::{_type_of(column)}[]" for place, column in enumerate(columns, 1 + offset))
     return f"unnest({', '.join(arrays)})"
 
 
@@ -203,11 +227,11 @@ def _transposed(rows: Sequence[Row]) -> tuple[list[Any], ...]:
 
 
 __all__ = [
+    "BulkAppend",
     "BulkDelete",
     "BulkInsert",
     "BulkSelect",
     "BulkSelectPairs",
     "BulkUpdate",
-    "Prepared",
     "Row",
 ]

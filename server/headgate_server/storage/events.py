@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import Connection, delete, func, select, update
 
 from headgate_server.model.events import Change, Event
-from headgate_server.storage.bulk import BulkInsert, Prepared
+from headgate_server.storage.bulk import BulkAppend
 from headgate_server.storage.tables import EVENT, LOG
 from headgate_server.storage.times import from_micros, to_micros
 
@@ -18,13 +18,13 @@ READ_BYTES: Final = 4 * 1024 * 1024
 _ENCODE: Final = msgspec.json.Encoder().encode
 _DECODE: Final = msgspec.json.Decoder(Change).decode
 
-_INSERT: Final = BulkInsert(
-    EVENT.c.revision, EVENT.c.last_revision, EVENT.c.commit_time, EVENT.c.flow_run_id, EVENT.c.body
-)
-_ADVANCE: Final = Prepared(
-    lambda parameter: (
-        update(LOG).values(revision=LOG.c.revision + parameter(1)).returning(LOG.c.revision)
-    )
+_APPEND: Final = BulkAppend(
+    LOG.c.revision,
+    EVENT.c.revision,
+    EVENT.c.last_revision,
+    EVENT.c.commit_time,
+    EVENT.c.flow_run_id,
+    EVENT.c.body,
 )
 
 
@@ -44,24 +44,23 @@ def append(conn: Connection, groups: Sequence[Sequence[Change]], now: datetime) 
 
     Must be the last step of a transaction: from here to the commit no other server can append.
     """
-    count = sum(map(len, groups))
-    if not count:
-        return []
-    ((head,),) = _ADVANCE.run(conn, count)
-    revision = head - count
-    happened: list[Event] = []
     rows: list[tuple[Any, ...]] = []
     commit_micros = to_micros(now)
     for group in groups:
-        last = revision + len(group)
+        last = len(rows) + len(group)
         for change in group:
-            revision += 1
-            happened.append(
-                Event(revision=revision, last_revision=last, commit_time=now, change=change)
-            )
-            rows.append((revision, last, commit_micros, change.flow_run_id, _ENCODE(change)))
-    _INSERT.run(conn, rows)
-    return happened
+            place = len(rows) + 1
+            rows.append((place, last, commit_micros, change.flow_run_id, _ENCODE(change)))
+    if not rows:
+        return []
+    before = _APPEND.run(conn, rows)
+    changes = (change for group in groups for change in group)
+    return [
+        Event(
+            revision=before + row[0], last_revision=before + row[1], commit_time=now, change=change
+        )
+        for row, change in zip(rows, changes, strict=True)
+    ]
 
 
 def position(conn: Connection) -> LogPosition:

@@ -111,7 +111,7 @@ def _leads(query: RunQuery) -> Iterator[_Lead]:
     if query.flows is not None:
         yield _lead(is_of_flows(query.flows), order=FLOW_RUN.c.effective_start_time)
     given = query.flow_runs
-    if given is not None and True:
+    if given is not None and given.operator is Operator.AND:
         yield from _leads_by_value(given)
         yield from _leads_by_time(given)
         for tag in _if_and(given.tags, TagsFilter()).all or ():

@@ -26,7 +26,7 @@ from headgate_server.model.errors import (
 )
 from headgate_server.model.events import Change, Event
 from headgate_server.storage import events
-from headgate_server.storage.database import Database, translated_errors
+from headgate_server.storage.database import Database
 from headgate_server.storage.requests import Requests, request_id_of
 
 A = TypeVar("A")
@@ -166,8 +166,7 @@ class Writer:
         started = perf_counter()
         transaction = _Transaction(batch, self._clock)
         try:
-            with translated_errors():
-                happened = await self._database.write(transaction.perform)
+            happened = await self._database.write(transaction.perform)
         except Exception as error:  # noqa: BLE001  whatever it is belongs to the callers
             await self._settle_failure(batch, error, was_performed=transaction.is_performed)
             return

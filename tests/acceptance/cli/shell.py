@@ -11,15 +11,23 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fcntl import ioctl
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self
+from uuid import UUID
+
+from headgate import JsonObject, ProposedState, StateType
+from headgate.sync import Client
 
 HEADGATE: Final = (sys.executable, "-m", "headgate_server")
 _PATIENCE_SECONDS: Final = 30
+_POLL_SECONDS: Final = 0.005
+_OF_THE_TEST_RUN: Final = {"COLUMNS", "LINES", "PYTHONDONTWRITEBYTECODE"}
+"""What the program must not inherit: sizes of other terminals, and what makes it start slowly."""
 _CONTROL: Final = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b[()][A-Z0-9]|\r")
 
 
@@ -64,30 +72,58 @@ class Shell:
         environment = self._environment() | dict(variables)
         return ended(["bash", "-c", line], environment, self.directory)
 
-    def made(self, *states: str, flow: str = "etl") -> str:
-        """Create a run, propose states for it, and return its id."""
-        run = self.headgate("flow-run", "create", flow)
-        assert run.code == 0, run.err
-        for state in states:
-            verdict = self.headgate("flow-run", "set-state", run.out.strip(), state)
-            assert verdict.code == 0, verdict.out
-        return run.out.strip()
+    def made(self, *states: str, flow: str = "etl", deployment_id: UUID | None = None) -> str:
+        """Create a run, propose states for it by a shorter way, and return its id."""
+        with Client(self.target) as client:
+            flow_id = client.flows.create(flow).flow.id
+            run = client.flow_runs.create(flow_id, deployment_id=deployment_id).flow_run
+            for state in states:
+                self._set_state(client, run.id, state)
+        return str(run.id)
 
-    def start(self, *arguments: object) -> "subprocess.Popen[str]":
-        """Start the program and do not wait for it."""
-        return subprocess.Popen(
+    def set_state(self, run_id: str, state: str, name: str | None = None) -> None:
+        """Propose a state for a run by a shorter way than the program."""
+        with Client(self.target) as client:
+            self._set_state(client, UUID(run_id), state, name)
+
+    def paused(self, schema: JsonObject | None = None, description: str | None = None) -> str:
+        """Create a run that is paused, and return its id."""
+        run_id = self.made("running")
+        with Client(self.target) as client:
+            client.flow_runs.pause_flow_run(run_id, schema=schema, description=description)
+        return run_id
+
+    @staticmethod
+    def _set_state(client: Client, run_id: UUID, state: str, name: str | None = None) -> None:
+        proposed = ProposedState(type=StateType(state.upper()), name=name)
+        assert client.flow_runs.set_state(run_id, proposed).is_accepted
+
+    @contextmanager
+    def started(
+        self, *arguments: object, environment: Mapping[str, str] = MappingProxyType({})
+    ) -> Iterator["subprocess.Popen[str]"]:
+        """Start the program, and end it afterwards if it has not ended."""
+        with subprocess.Popen(
             [*HEADGATE, *map(str, arguments)],
-            env=self._environment(),
+            env=self._environment() | dict(environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-        )
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def terminal(self, *arguments: object) -> "Terminal":
         """Run the program at a terminal."""
         return Terminal([*HEADGATE, *map(str, arguments)], self._environment())
+
+    def terminal_line(self, line: str, variables: Mapping[str, str]) -> "Terminal":
+        """Run a line at a terminal as a shell reads it, with the program on the path."""
+        return Terminal(["bash", "-c", line], self._environment() | dict(variables))
 
     def _environment(self) -> dict[str, str]:
         return clean_environment() | {"HEADGATE_TARGET": self.target}
@@ -95,8 +131,11 @@ class Shell:
 
 def clean_environment() -> dict[str, str]:
     """Return the environment without settings of ours, and with this Python's programs on the path."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("HEADGATE_")}
-    kept.pop("PYTHONDONTWRITEBYTECODE", None)
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("HEADGATE_") and name not in _OF_THE_TEST_RUN
+    }
     return kept | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}",
         "TERM": "xterm-256color",
@@ -104,7 +143,11 @@ def clean_environment() -> dict[str, str]:
 
 
 def ended(
-    command: list[str], environment: Mapping[str, str], directory: Path, stdin: str = ""
+    command: list[str],
+    environment: Mapping[str, str],
+    directory: Path,
+    stdin: str = "",
+    patience_seconds: float = _PATIENCE_SECONDS,
 ) -> Ended:
     """Run a command and wait for its end."""
     done = subprocess.run(
@@ -114,11 +157,19 @@ def ended(
         input=stdin,
         capture_output=True,
         text=True,
-        timeout=_PATIENCE_SECONDS,
+        timeout=patience_seconds,
         check=False,
     )
     assert "Traceback" not in done.stderr, done.stderr
     return Ended(code=done.returncode, out=done.stdout, err=done.stderr)
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds that another process brings about."""
+    given_up = time.monotonic() + _PATIENCE_SECONDS
+    while not holds():
+        assert time.monotonic() < given_up
+        time.sleep(_POLL_SECONDS)
 
 
 class Terminal:

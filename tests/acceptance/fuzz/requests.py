@@ -4,9 +4,10 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
+
 from tests.acceptance.fuzz.values import length, values_for
 
 _DEEPEST: Final = 7
@@ -32,12 +33,16 @@ class Requests:
         self._chance = chance
 
     def with_one_wrong(self, most: int) -> Iterator[bytes]:
-        """Yield the valid request with one field after the other replaced, by at most so many values each."""
+        """Yield the valid request with one field after the other replaced.
+
+        By every value if the field holds JSON, for most of what can go wrong goes wrong there, else by at most so many.
+        """
         for path in _paths(self._valid.DESCRIPTOR):
             values: Sequence[Any] = (
                 values_for(path[-1], self._known) if path[-1].message_type is None else (None,)
             )
-            for value in self._chance.sample(values, min(most, len(values))):
+            count = len(values) if path[-1].name.endswith("_json") else min(most, len(values))
+            for value in self._chance.sample(values, count):
                 request = type(self._valid)()
                 request.CopyFrom(self._valid)
                 self._replace(request, path, value)
@@ -79,7 +84,7 @@ class Requests:
         else:
             setattr(request, field.name, value)
 
-    def _made_up(self, descriptor: Descriptor, deepest: int) -> Message:
+    def _made_up(self, descriptor: Any, deepest: int) -> Message:
         message: Any = GetMessageClass(descriptor)()
         for field in descriptor.fields:
             if self._chance.random() > _FIELD_ODDS:
@@ -124,7 +129,7 @@ class Requests:
 
 
 def _paths(
-    descriptor: Descriptor, above: tuple[FieldDescriptor, ...] = ()
+    descriptor: Any, above: tuple[FieldDescriptor, ...] = ()
 ) -> Iterator[tuple[FieldDescriptor, ...]]:
     """Yield the way to every field of a message and of the messages in it."""
     for field in descriptor.fields:

@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from uuid import uuid4
 
 import grpc.aio
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
-from tests.service.world import COMPLETED, RUNNING, World, keyset, paused
 
 from headgate import v1 as pb
+from tests.service.world import COMPLETED, RUNNING, World, keyset, paused
 
-SCHEMA = '{"type": "object", "properties": {"approve": {"type": "boolean"}}, "required": ["approve"]}'
+SCHEMA = (
+    '{"type": "object", "properties": {"approve": {"type": "boolean"}}, "required": ["approve"]}'
+)
 
 
 class Stage:
@@ -81,7 +84,7 @@ class Stage:
     def _UpdateFlowRun(self) -> Message:  # noqa: N802
         run = pb.FlowRun(id=self._scheduled.id, name="new", job_variables_json="{}")
         run.policy.retries = 1
-        return pb.UpdateFlowRunRequest(flow_run=run, update_mask={"paths": ["*"]})
+        return pb.UpdateFlowRunRequest(flow_run=run, update_mask=FieldMask(paths=["*"]))
 
     def _SetFlowRunState(self) -> Message:  # noqa: N802
         details = pb.StateDetails(transition_id="", pause_key="2", run_input_keyset=keyset("2"))
@@ -121,7 +124,7 @@ class Stage:
 
     def _UpdateVariable(self) -> Message:  # noqa: N802
         return pb.UpdateVariableRequest(
-            name=self._variable, value="2", update_mask={"paths": ["*"]}
+            name=self._variable, value="2", update_mask=FieldMask(paths=["*"])
         )
 
     def _DeleteVariable(self) -> Message:  # noqa: N802

@@ -32,7 +32,7 @@ app = typer.Typer(rich_markup_mode="rich")
 @app.command(
     epilog=examples(
         "headgate flow-run cancel $RUN",
-        "headgate flow-run cancel $OTHER_RUN --message 'No longer needed.'",
+        "headgate flow-run cancel $RUN --message 'No longer needed.'",
     )
 )
 def cancel(
@@ -67,7 +67,7 @@ def new_input(text: str) -> NewFlowRunInput:
     epilog=examples(
         "headgate flow-run set-state $RUN running",
         """headgate flow-run set-state $RUN completed --message 'All done.' --data '{"rows": 7}'""",
-        "headgate flow-run set-state $OTHER_RUN scheduled --name AwaitingRetry --at +5m --force",
+        "headgate flow-run set-state $RUN scheduled --name AwaitingRetry --at +5m --force",
     ),
 )
 def set_state(

@@ -37,8 +37,8 @@ _Wait: TypeAlias = Annotated[bool, typer.Option("--wait", help="Wait until the r
 
 @app.command(
     epilog=examples(
-        "headgate flow-run pause $RUNNING_RUN",
-        """headgate flow-run pause $OTHER_RUNNING_RUN --key approval --description 'Ship it?' --schema """
+        "headgate flow-run pause $RUN",
+        """headgate flow-run pause $RUN --key approval --description 'Ship it?' --schema """
         """'{"type": "object", "properties": {"ship": {"type": "boolean"}}, "required": ["ship"]}'""",
     )
 )
@@ -63,7 +63,7 @@ def pause(
         state = client.flow_runs.pause_flow_run(
             run_id,
             key=key,
-            timeout=None if forever else timeout or _HOUR,
+            timeout=_length(timeout, forever=forever),
             schema=schema,
             description=description,
             expected_version=expected_version,
@@ -71,7 +71,7 @@ def pause(
         _tell(client, run_id, state, is_waiting=wait, as_json=as_json)
 
 
-@app.command(epilog=examples("headgate flow-run suspend $DEPLOYED_RUN --key night --timeout 12h"))
+@app.command(epilog=examples("headgate flow-run suspend $RUN --key night --timeout 12h"))
 def suspend(
     run_id: RunId,
     *,
@@ -90,12 +90,21 @@ def suspend(
         state = client.flow_runs.suspend_flow_run(
             run_id,
             key=key,
-            timeout=None if forever else timeout or _HOUR,
+            timeout=_length(timeout, forever=forever),
             schema=schema,
             description=description,
             expected_version=expected_version,
         )
         _tell(client, run_id, state, is_waiting=wait, as_json=as_json)
+
+
+def _length(timeout: timedelta | None, *, forever: bool) -> timedelta | None:
+    """Return how long a pause lasts at most."""
+    if forever:
+        if timeout is not None:
+            raise typer.BadParameter("--timeout and --no-timeout exclude each other.")
+        return None
+    return _HOUR if timeout is None else timeout
 
 
 def _tell(client: Client, run_id: UUID, state: State, *, is_waiting: bool, as_json: bool) -> None:

@@ -30,10 +30,10 @@ app = typer.Typer(rich_markup_mode="rich")
 
 @app.command(
     epilog=examples(
-        "headgate flow-run resume $PAUSED_RUN",
-        "headgate flow-run resume $ASKING_RUN approved=yes note='Looks good.'",
-        """headgate flow-run resume $OTHER_ASKING_RUN --input '{"approved": true}'""",
-        """echo '{"approved": true}' | headgate flow-run resume $THIRD_ASKING_RUN --input-file - --json""",
+        "headgate flow-run resume $RUN",
+        "headgate flow-run resume $RUN approved=yes note='Looks good.'",
+        """headgate flow-run resume $RUN --input '{"approved": true}'""",
+        """echo '{"approved": true}' | headgate flow-run resume $RUN --input-file - --json""",
     )
 )
 def resume(
@@ -41,7 +41,7 @@ def resume(
     pairs: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NAME=VALUE...]",
+            metavar="NAME=VALUE",
             help="Members of the answer, each read as the schema of the pause has it.",
             show_default=False,
         ),

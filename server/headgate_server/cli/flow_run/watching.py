@@ -60,7 +60,7 @@ _UNTIL: Final = {
 def watch(
     run_ids: Annotated[
         list[UUID] | None,
-        typer.Argument(metavar="[ID...]", help="The ids of the flow runs.", show_default=False),
+        typer.Argument(metavar="ID", help="The ids of the flow runs.", show_default=False),
     ] = None,
     *,
     flow: FlowNames = None,
@@ -131,8 +131,8 @@ def watch(
 
 @app.command(
     epilog=examples(
-        "headgate flow-run wait $ENDED_RUN",
-        "headgate flow-run wait $ENDED_RUN $OTHER_ENDED_RUN --any --timeout 10m --json",
+        "headgate flow-run wait $RUN",
+        "headgate flow-run wait $RUN $OTHER_RUN --any --timeout 10m --json",
     )
 )
 def wait(
@@ -164,7 +164,9 @@ def wait(
     successful = True
     with connected(target) as client, _spinner(len(run_ids)):
         for run in client.flow_runs.flow_runs_as_completed(
-            run_ids, timeout, poll_interval=poll_interval or _POLL_INTERVAL
+            run_ids,
+            timeout,
+            poll_interval=_POLL_INTERVAL if poll_interval is None else poll_interval,
         ):
             successful = successful and run.state is not None and run.state.is_completed
             if as_json:

@@ -53,16 +53,18 @@ def read_wait(
         (
             checks.ids(request.flow_run_ids, "flow_run_ids"),
             checks.choice(request.mode, WAIT_MODES, "mode"),
-            _before_the_deadline(timeout, remaining_seconds),
+            _before_the_deadline(timeout, limits.call, remaining_seconds),
         )
     )
 
 
-def _before_the_deadline(timeout: timedelta, remaining_seconds: float | None) -> timedelta:
-    """Shorten a timeout so that the answer arrives before the deadline of the call."""
-    if remaining_seconds is None:
-        return timeout
-    remaining = timedelta(seconds=min(remaining_seconds, _DAY_SECONDS))
+def _before_the_deadline(
+    timeout: timedelta, call_limit: timedelta, remaining_seconds: float | None
+) -> timedelta:
+    """Shorten a timeout so that the answer arrives before the call is ended by its deadline or by the server."""
+    remaining = call_limit
+    if remaining_seconds is not None:
+        remaining = min(remaining, timedelta(seconds=min(remaining_seconds, _DAY_SECONDS)))
     margin = max(_MARGIN_MIN, min(_MARGIN_MAX, remaining / 10))
     return min(timeout, max(remaining - margin, timedelta()))
 

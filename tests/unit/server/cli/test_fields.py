@@ -4,6 +4,15 @@ import pytest
 
 from headgate_server.cli.fields import MISSING, Field, fields_of, read, read_pairs
 
+
+def said(value: Any) -> str:
+    """Return what a parameter is called in the name of a test."""
+    if not isinstance(value, Field):
+        return str(value)
+    choices = "|".join(map(str, value.choices))
+    return " ".join(filter(None, [value.kind, value.items, choices])) or "anything"
+
+
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "required": ["approved"],
@@ -66,30 +75,32 @@ def test_a_member_that_cannot_be_understood_is_text_or_json(member: Any) -> None
     assert read(field, "as it stands") == "as it stands"
 
 
-# fmt: off
-@pytest.mark.parametrize(("field", "text", "value"), [
-    (Field(name="it", kind="boolean"),                       "Yes",            True),
-    (Field(name="it", kind="boolean"),                       "false",          False),
-    (Field(name="it", kind="integer"),                       "42",             42),
-    (Field(name="it", kind="integer"),                       "4.5",            4.5),
-    (Field(name="it", kind="number"),                        "-1e3",           -1000.0),
-    (Field(name="it", kind="string"),                        "42",             "42"),
-    (Field(name="it", kind="string"),                        '""',             ""),
-    (Field(name="it", kind="string"),                        '"half',          '"half'),
-    (Field(name="it", kind="string", is_nullable=True),      "null",           None),
-    (Field(name="it", kind="string"),                        "null",           "null"),
-    (Field(name="it", kind="null"),                          "null",           None),
-    (Field(name="it", kind="array", items="string"),         "a, b",           ["a", "b"]),
-    (Field(name="it", kind="array", items="string"),         '["a, b"]',       ["a, b"]),
-    (Field(name="it", kind="array", items="integer"),        "[1, 2]",         [1, 2]),
-    (Field(name="it", kind="object"),                        '{"a": 1}',       {"a": 1}),
-    (Field(name="it", choices=("small", "large", "largest")), "large",         "large"),
-    (Field(name="it", choices=("small", "large")),           "S",              "small"),
-    (Field(name="it", choices=(1, 2, True)),                 "2",              2),
-    (Field(name="it", choices=(True, False)),                "yes",            True),
-    (Field(name="it", choices=("a", None)),                  "null",           None),
-], ids=str)
-# fmt: on
+@pytest.mark.parametrize(
+    ("field", "text", "value"),
+    [
+        (Field(name="it", kind="boolean"), "Yes", True),
+        (Field(name="it", kind="boolean"), "false", False),
+        (Field(name="it", kind="integer"), "42", 42),
+        (Field(name="it", kind="integer"), "4.5", 4.5),
+        (Field(name="it", kind="number"), "-1e3", -1000.0),
+        (Field(name="it", kind="string"), "42", "42"),
+        (Field(name="it", kind="string"), '""', ""),
+        (Field(name="it", kind="string"), '"half', '"half'),
+        (Field(name="it", kind="string", is_nullable=True), "null", None),
+        (Field(name="it", kind="string"), "null", "null"),
+        (Field(name="it", kind="null"), "null", None),
+        (Field(name="it", kind="array", items="string"), "a, b", ["a", "b"]),
+        (Field(name="it", kind="array", items="string"), '["a, b"]', ["a, b"]),
+        (Field(name="it", kind="array", items="integer"), "[1, 2]", [1, 2]),
+        (Field(name="it", kind="object"), '{"a": 1}', {"a": 1}),
+        (Field(name="it", choices=("small", "large", "largest")), "large", "large"),
+        (Field(name="it", choices=("small", "large")), "S", "small"),
+        (Field(name="it", choices=(1, 2, True)), "2", 2),
+        (Field(name="it", choices=(True, False)), "yes", True),
+        (Field(name="it", choices=("a", None)), "null", None),
+    ],
+    ids=said,
+)
 def test_a_text_is_read_as_the_field_asks(field: Field, text: str, value: Any) -> None:
     found = read(field, text)
 
@@ -97,19 +108,21 @@ def test_a_text_is_read_as_the_field_asks(field: Field, text: str, value: Any) -
     assert type(found) is type(value)
 
 
-# fmt: off
-@pytest.mark.parametrize(("field", "text", "expected"), [
-    (Field(name="it", kind="boolean"),                   "maybe",      "yes or no"),
-    (Field(name="it", kind="integer"),                   "many",       "a whole number"),
-    (Field(name="it", kind="number"),                    "true",       "a number"),
-    (Field(name="it", kind="array", items="integer"),    "1, 2",       "a JSON array"),
-    (Field(name="it", kind="object"),                    "[]",         "a JSON object"),
-    (Field(name="it", kind="null"),                      "0",          "null"),
-    (Field(name="it", choices=("small", "smallest")),    "sm",         "one of small, smallest"),
-    (Field(name="it", choices=("small", "large")),       "medium",     "one of small, large"),
-    (Field(name="it", choices=("small",)),               "",           "one of small"),
-], ids=str)
-# fmt: on
+@pytest.mark.parametrize(
+    ("field", "text", "expected"),
+    [
+        (Field(name="it", kind="boolean"), "maybe", "yes or no"),
+        (Field(name="it", kind="integer"), "many", "a whole number"),
+        (Field(name="it", kind="number"), "true", "a number"),
+        (Field(name="it", kind="array", items="integer"), "1, 2", "a JSON array"),
+        (Field(name="it", kind="object"), "[]", "a JSON object"),
+        (Field(name="it", kind="null"), "0", "null"),
+        (Field(name="it", choices=("small", "smallest")), "sm", "one of small, smallest"),
+        (Field(name="it", choices=("small", "large")), "medium", "one of small, large"),
+        (Field(name="it", choices=("small",)), "", "one of small"),
+    ],
+    ids=said,
+)
 def test_a_text_that_means_nothing_is_refused_with_what_is_expected(
     field: Field, text: str, expected: str
 ) -> None:
@@ -131,7 +144,8 @@ def test_pairs_are_read_as_the_schema_asks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pair", "text"), [("approved", "NAME=VALUE"), ("=yes", "NAME=VALUE"), ("approved=x", "yes or no")]
+    ("pair", "text"),
+    [("approved", "NAME=VALUE"), ("=yes", "NAME=VALUE"), ("approved=x", "yes or no")],
 )
 def test_a_pair_that_cannot_be_read_is_refused_by_its_name(pair: str, text: str) -> None:
     with pytest.raises(ValueError, match=text) as refused:

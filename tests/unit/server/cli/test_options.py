@@ -10,35 +10,38 @@ from headgate_server.cli import options
 from headgate_server.cli.filters import flow_filter, flow_run_filter
 
 
-# fmt: off
-@pytest.mark.parametrize(("text", "length"), [
-    ("500ms", timedelta(milliseconds=500)),
-    ("15s",   timedelta(seconds=15)),
-    ("1.5 m", timedelta(seconds=90)),
-    ("2h",    timedelta(hours=2)),
-    ("7d",    timedelta(days=7)),
-    ("3",     timedelta(seconds=3)),
-])
-# fmt: on
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [
+        ("500ms", timedelta(milliseconds=500)),
+        ("15s", timedelta(seconds=15)),
+        ("1.5 m", timedelta(seconds=90)),
+        ("2h", timedelta(hours=2)),
+        ("7d", timedelta(days=7)),
+        ("3", timedelta(seconds=3)),
+    ],
+)
 def test_a_span_of_time_is_a_number_with_its_unit(text: str, length: timedelta) -> None:
     assert options.span(text) == length
 
 
-# fmt: off
-@pytest.mark.parametrize(("read", "text"), [
-    (options.span,                "soon"),
-    (options.span,                "-1s"),
-    (options.moment,              "tomorrow"),
-    (options.moment,              "+soon"),
-    (options.json_value,          "{"),
-    (options.json_value,          "NaN"),
-    (options.json_object,         "[]"),
-    (options.json_object_file,    "/nowhere/at-all.json"),
-    (options.json_object_or_file, "{nonsense"),
-    (options.state_type,          "unknown"),
-    (options.state_type,          "Late"),
-], ids=str)
-# fmt: on
+@pytest.mark.parametrize(
+    ("read", "text"),
+    [
+        (options.span, "soon"),
+        (options.span, "-1s"),
+        (options.moment, "tomorrow"),
+        (options.moment, "+soon"),
+        (options.json_value, "{"),
+        (options.json_value, "NaN"),
+        (options.json_object, "[]"),
+        (options.json_object_file, "/nowhere/at-all.json"),
+        (options.json_object_or_file, "{nonsense"),
+        (options.state_type, "unknown"),
+        (options.state_type, "Late"),
+    ],
+    ids=lambda value: getattr(value, "__name__", value),
+)
 def test_a_text_that_means_nothing_is_refused_by_name(read: Any, text: str) -> None:
     with pytest.raises(typer.BadParameter, match=r".") as refused:
         read(text)
@@ -75,9 +78,7 @@ def test_states_are_completed_in_the_case_that_was_begun() -> None:
 
 def test_states_are_told_by_type_and_by_name() -> None:
     assert flow_run_filter(["paused", "Late"], None, None) == FlowRunFilter(
-        state=StateFilter(
-            operator=Operator.OR, type_any=[StateType.PAUSED], name_any=["Late"]
-        )
+        state=StateFilter(operator=Operator.OR, type_any=[StateType.PAUSED], name_any=["Late"])
     )
 
 

@@ -53,23 +53,25 @@ def test_every_error_of_the_client_is_one_that_users_may_meet(kind: type[Excepti
     assert is_expected(error)
 
 
-# fmt: off
-@pytest.mark.parametrize(("error", "code"), [
-    (SettingsError("late_after"),               ExitCode.USAGE),
-    (SchemaNewerError("9999"),                  ExitCode.WRONG_SCHEMA),
-    (SchemaOlderError(None),                    ExitCode.WRONG_SCHEMA),
-    (AddressInUseError("Cannot listen."),       ExitCode.ADDRESS_IN_USE),
-    (DatabaseUnavailableError(),                ExitCode.UNREACHABLE),
-    (ProgramError("No.", ExitCode.NOT_FOUND),   ExitCode.NOT_FOUND),
-    (typer.BadParameter("No."),                 ExitCode.USAGE),
-    (FlowRunNotFoundError("No."),               ExitCode.NOT_FOUND),
-    (OverloadedError("No."),                    ExitCode.UNREACHABLE),
-    (FlowRunWaitTimeoutError((), 1),            ExitCode.TIMED_OUT),
-    (CallError("No.", code=StatusCode.UNKNOWN), ExitCode.UNFORESEEN),
-    (ValueError("No."),                         ExitCode.USAGE),
-    (KeyError("a fault of ours"),               ExitCode.UNFORESEEN),
-], ids=lambda value: type(value).__name__ if isinstance(value, Exception) else value.name)
-# fmt: on
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (SettingsError("late_after"), ExitCode.USAGE),
+        (SchemaNewerError("9999"), ExitCode.WRONG_SCHEMA),
+        (SchemaOlderError(None), ExitCode.WRONG_SCHEMA),
+        (AddressInUseError("Cannot listen."), ExitCode.ADDRESS_IN_USE),
+        (DatabaseUnavailableError(), ExitCode.UNREACHABLE),
+        (ProgramError("No.", ExitCode.NOT_FOUND), ExitCode.NOT_FOUND),
+        (typer.BadParameter("No."), ExitCode.USAGE),
+        (FlowRunNotFoundError("No."), ExitCode.NOT_FOUND),
+        (OverloadedError("No."), ExitCode.UNREACHABLE),
+        (FlowRunWaitTimeoutError((), 1), ExitCode.TIMED_OUT),
+        (CallError("No.", code=StatusCode.UNKNOWN), ExitCode.UNFORESEEN),
+        (ValueError("No."), ExitCode.USAGE),
+        (KeyError("a fault of ours"), ExitCode.UNFORESEEN),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else value.name,
+)
 def test_each_error_ends_the_program_in_its_way(error: Exception, code: ExitCode) -> None:
     assert exit_code(error) is code
 

@@ -9,7 +9,7 @@ import typer
 from typer.main import get_command
 
 from headgate_server import cli
-from headgate_server.cli.demo import Play
+from headgate_server.cli.demo.play import Play
 from headgate_server.cli.demo.promises import Promise
 from headgate_server.settings import Settings
 
@@ -91,6 +91,17 @@ def test_an_error_is_json_where_json_is_asked_for(capsys: pytest.CaptureFixture[
 def test_a_command_that_is_not_there_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("flow-runs") == 2
     assert "No such command" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [(), ("flow-run",), ("db",)], ids=" ".join)
+def test_a_command_line_that_asks_for_nothing_gets_help(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*arguments) == 2
+
+    told = capsys.readouterr()
+    assert "Usage: headgate" in told.out
+    assert told.err == ""
 
 
 def test_a_fault_of_the_program_shows_where_it_is(

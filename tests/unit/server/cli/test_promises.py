@@ -20,17 +20,20 @@ from headgate_server.cli.demo.promises import (
 ONE, TWO, THREE = (1, "a"), (2, "b"), (3, "c")
 
 
-# fmt: off
-@pytest.mark.parametrize(("acknowledged", "kept", "holds"), [
-    ([ONE, TWO],        [ONE, TWO],         True),
-    ([ONE],             [ONE, TWO],         True),
-    ([ONE, TWO],        [ONE],              False),
-    ([ONE, TWO],        [ONE, (2, "x")],    False),
-    ([],                [],                 False),
-])
-# fmt: on
+@pytest.mark.parametrize(
+    ("acknowledged", "kept", "holds"),
+    [
+        ([ONE, TWO], [ONE, TWO], True),
+        ([ONE], [ONE, TWO], True),
+        ([ONE, TWO], [ONE], False),
+        ([ONE, TWO], [ONE, (2, "x")], False),
+        ([], [], False),
+    ],
+)
 def test_nothing_is_lost_if_every_acknowledged_state_is_kept(
-    acknowledged: list[Seen], kept: list[Seen], holds: bool  # noqa: FBT001
+    acknowledged: list[Seen],
+    kept: list[Seen],
+    holds: bool,  # noqa: FBT001
 ) -> None:
     assert nothing_is_lost(acknowledged, kept).holds is holds
 
@@ -39,26 +42,28 @@ def test_what_is_lost_is_named() -> None:
     assert "(2, 'b')" in nothing_is_lost([ONE, TWO], [ONE]).text
 
 
-# fmt: off
-@pytest.mark.parametrize(("kept", "holds"), [
-    ([ONE, TWO, THREE], True),
-    ([ONE, THREE],      False),
-    ([TWO, ONE],        False),
-    ([],                False),
-])
-# fmt: on
+@pytest.mark.parametrize(
+    ("kept", "holds"),
+    [
+        ([ONE, TWO, THREE], True),
+        ([ONE, THREE], False),
+        ([TWO, ONE], False),
+        ([], False),
+    ],
+)
 def test_versions_count_up_without_a_gap(kept: list[Seen], holds: bool) -> None:  # noqa: FBT001
     assert versions_count_up(kept).holds is holds
 
 
-# fmt: off
-@pytest.mark.parametrize(("seen", "holds"), [
-    ([ONE, TWO],        True),
-    ([ONE],             False),
-    ([ONE, TWO, TWO],   False),
-    ([TWO, ONE],        False),
-])
-# fmt: on
+@pytest.mark.parametrize(
+    ("seen", "holds"),
+    [
+        ([ONE, TWO], True),
+        ([ONE], False),
+        ([ONE, TWO, TWO], False),
+        ([TWO, ONE], False),
+    ],
+)
 def test_a_watcher_sees_each_state_once_and_in_order(seen: list[Seen], holds: bool) -> None:  # noqa: FBT001
     assert watched_in_full("watcher 1", seen, [ONE, TWO]).holds is holds
 
