@@ -8,6 +8,7 @@ import sys
 from importlib.resources import files as resource_files
 from pathlib import Path
 from shutil import rmtree
+from tempfile import TemporaryDirectory
 
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 from grpc_tools import protoc
@@ -23,17 +24,23 @@ PLUGINS = [
 
 
 def main() -> None:
-    """Replace the package of stubs by a fresh one."""
-    rmtree(PACKAGE, ignore_errors=True)
+    """Replace the package of stubs by a fresh one, once that is complete."""
+    with TemporaryDirectory(dir=CLIENT) as made:
+        generate(Path(made))
+        rmtree(PACKAGE, ignore_errors=True)
+        (Path(made) / "headgate" / "v1").rename(PACKAGE)
+
+
+def generate(target: Path) -> None:
+    """Make the package of stubs below a folder."""
     files = sorted(str(path.relative_to(PROTOS)) for path in PROTOS.glob("headgate/v1/*.proto"))
     services = [file for file in files if file.endswith("_service.proto")]
-    descriptors = CLIENT / "descriptors.bin"
-    compile_protos([f"--python_out={CLIENT}", f"--mypy_out=quiet:{CLIENT}", *files])
-    compile_protos([f"--grpc_python_out={CLIENT}", f"--mypy_grpc_out=quiet:{CLIENT}", *services])
+    descriptors = target / "descriptors.bin"
+    compile_protos([f"--python_out={target}", f"--mypy_out=quiet:{target}", *files])
+    compile_protos([f"--grpc_python_out={target}", f"--mypy_grpc_out=quiet:{target}", *services])
     compile_protos([f"--descriptor_set_out={descriptors}", *files])
     gathered = FileDescriptorSet.FromString(descriptors.read_bytes())
-    descriptors.unlink()
-    (PACKAGE / "__init__.py").write_text(gather(gathered.file))
+    (target / "headgate" / "v1" / "__init__.py").write_text(gather(gathered.file))
 
 
 def compile_protos(arguments: list[str]) -> None:

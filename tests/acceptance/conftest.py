@@ -7,7 +7,7 @@ import pytest
 
 from headgate_server.storage.schema import upgrade
 from tests.acceptance.program import Program
-from tests.postgresql import Databases, running_postgresql
+from tests.postgresql import running_postgresql
 
 
 @pytest.fixture
@@ -32,7 +32,6 @@ def new_program(tmp_path: Path) -> Iterator[Callable[..., Program]]:
 @pytest.fixture
 def durable_postgresql_url() -> Iterator[str]:
     """Return the URL of a PostgreSQL database that outlives a loss of power, as in real life."""
-    with running_postgresql(is_durable=True) as server, Databases(server) as databases:
-        url = databases.create()
+    with running_postgresql(is_durable=True) as url:
         upgrade(url)
         yield url

@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 
 from headgate_server.metrics import Metrics
+from headgate_server.model.errors import HeadgateError
 
 _LOG: Final = structlog.stdlib.get_logger(__name__)
 
@@ -32,6 +33,9 @@ async def repeat(
             changed = await run_once()
             if changed:
                 _LOG.info("pass", name=name, changed=changed)
+        except HeadgateError as error:
+            # The database is away, or the server too busy: no fault of the pass.
+            _LOG.warning("pass put off", name=name, reason=str(error))
         except Exception:  # noqa: BLE001 - whatever goes wrong, the next pass must come
             _LOG.exception("pass failed", name=name)
         took = monotonic() - started

@@ -119,11 +119,12 @@ class Shell:
 
     def terminal(self, *arguments: object) -> "Terminal":
         """Run the program at a terminal."""
-        return Terminal([*HEADGATE, *map(str, arguments)], self._environment())
+        return Terminal([*HEADGATE, *map(str, arguments)], self._environment(), self.directory)
 
     def terminal_line(self, line: str, variables: Mapping[str, str]) -> "Terminal":
         """Run a line at a terminal as a shell reads it, with the program on the path."""
-        return Terminal(["bash", "-c", line], self._environment() | dict(variables))
+        environment = self._environment() | dict(variables)
+        return Terminal(["bash", "-c", line], environment, self.directory)
 
     def _environment(self) -> dict[str, str]:
         return clean_environment() | {"HEADGATE_TARGET": self.target}
@@ -175,12 +176,13 @@ def until(holds: Callable[[], bool]) -> None:
 class Terminal:
     """A program at a terminal of its own, and the person there."""
 
-    def __init__(self, command: list[str], environment: Mapping[str, str]) -> None:
+    def __init__(self, command: list[str], environment: Mapping[str, str], directory: Path) -> None:
         self._ours, theirs = pty.openpty()
         ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
         self._process = subprocess.Popen(
             command,
             env=environment,
+            cwd=directory,
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,

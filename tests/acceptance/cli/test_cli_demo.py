@@ -45,7 +45,7 @@ def test_the_demo_keeps_every_promise_and_leaves_nothing_behind(
 
 
 def test_the_person_at_the_keyboard_may_answer(tmp_path: Path, environment: dict[str, str]) -> None:
-    with Terminal([*HEADGATE, "demo", "--answer"], environment) as person:
+    with Terminal([*HEADGATE, "demo", "--answer"], environment, tmp_path) as person:
         person.expect("The run asks")
         person.expect("> ")
         person.type("perhaps")

@@ -176,7 +176,7 @@ def test_postgresql_is_upgraded_by_command_alone(
 def test_a_person_is_told_where_the_server_is_and_how_to_stop_it(tmp_path: Path) -> None:
     flags = ("--database", f"sqlite:///{tmp_path / 'x.db'}", "--listen", "127.0.0.1:0")
 
-    with Terminal([*HEADGATE, "serve", *flags], clean_environment()) as terminal:
+    with Terminal([*HEADGATE, "serve", *flags], clean_environment(), tmp_path) as terminal:
         terminal.expect("serves at 127.0.0.1:")
         terminal.expect(f"from sqlite:///{tmp_path / 'x.db'}")
         terminal.expect("Ctrl-C")
