@@ -26,7 +26,9 @@ def main() -> None:
         print(f"{reference} has no contract to compare with.")
         return
     against = f".git#{'tag' if found.stdout.strip() else 'ref'}={reference}"
-    raise SystemExit(subprocess.run([BUF, "breaking", "--against", against], check=False).returncode)
+    raise SystemExit(
+        subprocess.run([BUF, "breaking", "--against", against], check=False).returncode
+    )
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ compiler that made them, so an older compiler serves more users.
 """
 
 import sys
+from collections.abc import Iterable
 from importlib.resources import files as resource_files
 from pathlib import Path
 from shutil import rmtree
@@ -49,18 +50,24 @@ def compile_protos(arguments: list[str]) -> None:
         raise SystemExit(code)
 
 
-def gather(files: list[FileDescriptorProto]) -> str:
+def gather(files: Iterable[FileDescriptorProto]) -> str:
     """Return the source of a module that holds every name of the contract."""
     lines = []
     for file in files:
         module = file.name.removesuffix(".proto").replace("/", ".")
-        enums = [name for enum in file.enum_type for name in (enum.name, *(v.name for v in enum.value))]
+        enums = [
+            name for enum in file.enum_type for name in (enum.name, *(v.name for v in enum.value))
+        ]
         messages = [message.name for message in file.message_type]
         stubs = [f"{s.name}{kind}" for s in file.service for kind in ("Stub", "Servicer")]
         adders = [f"add_{service.name}Servicer_to_server" for service in file.service]
         lines += [f"from {module}_pb2 import {name} as {name}" for name in enums + messages]
         lines += [f"from {module}_pb2_grpc import {name} as {name}" for name in stubs + adders]
-    return '"""Every name of the contract: `from headgate import v1 as pb`."""\n\n' + "\n".join(lines) + "\n"
+    return (
+        '"""Every name of the contract: `from headgate import v1 as pb`."""\n\n'
+        + "\n".join(lines)
+        + "\n"
+    )
 
 
 if __name__ == "__main__":

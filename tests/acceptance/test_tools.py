@@ -8,6 +8,7 @@ import subprocess
 import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -70,23 +71,13 @@ class Tool:
         assert process.returncode is not None
         return process.returncode, printed.decode(), said.decode()
 
-    async def listen(self, *arguments: str) -> AsyncIterator[Any]:
-        """Yield the messages of a stream, and end the tool after the last that is asked for."""
+    @asynccontextmanager
+    async def listening(self, *arguments: str) -> AsyncIterator["Messages"]:
+        """Let the tool print the messages of a stream for as long as this is held."""
         process = await self._start(*arguments)
         assert process.stdout is not None
         try:
-            text = ""
-            while True:
-                line = await asyncio.wait_for(process.stdout.readline(), MESSAGE_SECONDS)
-                assert line, "The stream ended by itself."
-                text += line.decode()
-                # Messages take one line or many; one is whole when it can be read.
-                try:
-                    message = json.loads(text)
-                except ValueError:
-                    continue
-                text = ""
-                yield message
+            yield Messages(process.stdout)
         finally:
             process.terminate()
             await process.communicate()
@@ -95,6 +86,24 @@ class Tool:
         return await asyncio.create_subprocess_exec(
             *self._command, *arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
+
+
+class Messages:
+    """Messages that a tool prints, each over one line or many."""
+
+    def __init__(self, lines: asyncio.StreamReader) -> None:
+        self._lines = lines
+
+    async def next(self) -> dict[str, Any]:
+        """Wait for the next message."""
+        text = ""
+        while True:
+            line = await asyncio.wait_for(self._lines.readline(), MESSAGE_SECONDS)
+            assert line, f"The stream ended by itself: {text}"
+            text += line.decode()
+            with suppress(ValueError):
+                message: dict[str, Any] = json.loads(text)
+                return message
 
 
 class TestGrpcurl:
@@ -148,11 +157,13 @@ class TestGrpcurl:
         run = await world.new_run()
         request = {"flow_run_ids": [run.id], "send_initial_state": True}
 
-        messages = grpcurl.listen(
+        async with grpcurl.listening(
             "-d", json.dumps(request), program.target, f"{SERVICES[1]}/WatchFlowRuns"
-        )
-
-        assert await kinds_while_running(messages, world, run.id) == EXPECTED_KINDS
+        ) as messages:
+            assert "snapshot" in await messages.next()
+            assert "snapshot_complete" in await messages.next()
+            await world.propose(run, RUNNING)
+            assert "state_change" in await messages.next()
 
 
 class TestBufCurl:
@@ -208,24 +219,11 @@ class TestBufCurl:
         run = await world.new_run()
         request = {"flow_run_ids": [run.id], "send_initial_state": True}
 
-        messages = buf.listen(
+        async with buf.listening(
             *("--data", json.dumps(request)),
             f"http://{program.target}/{SERVICES[1]}/WatchFlowRuns",
-        )
-
-        assert await kinds_while_running(messages, world, run.id) == EXPECTED_KINDS
-
-
-EXPECTED_KINDS: Final = ["snapshot", "snapshotComplete", "stateChange"]
-
-
-async def kinds_while_running(messages: AsyncIterator[Any], world: World, run_id: str) -> list[str]:
-    """Let a run begin once a watch has caught up, and return the kinds of messages up to that."""
-    kinds = []
-    async for message in messages:
-        kinds += [kind for kind in EXPECTED_KINDS if kind in message]
-        if kinds[-1:] == ["snapshotComplete"]:
-            await world.propose(run_id, RUNNING)
-        if len(kinds) == len(EXPECTED_KINDS):
-            break
-    return kinds
+        ) as messages:
+            assert "snapshot" in await messages.next()
+            assert "snapshotComplete" in await messages.next()
+            await world.propose(run, RUNNING)
+            assert "stateChange" in await messages.next()

@@ -5,6 +5,7 @@
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,9 @@ GENERATED = [
 
 
 @pytest.mark.parametrize(("file", "part", "generate"), GENERATED)
-def test_a_generated_part_of_a_readme_is_fresh(file: Path, part: str, generate) -> None:
+def test_a_generated_part_of_a_readme_is_fresh(
+    file: Path, part: str, generate: Callable[[], str]
+) -> None:
     text = file.read_text()
     form = re.compile(f"(<!-- {part}: begin -->\n)(.*?)(<!-- {part}: end -->)", re.DOTALL)
     fresh = form.sub(lambda found: f"{found[1]}{generate()}\n{found[3]}", text)
@@ -49,7 +52,9 @@ def test_a_generated_part_of_a_readme_is_fresh(file: Path, part: str, generate) 
     assert fresh == file.read_text()
 
 
-@pytest.mark.parametrize("file", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("[a-z]*/README.md")), ids=str)
+@pytest.mark.parametrize(
+    "file", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("[a-z]*/README.md")), ids=str
+)
 def test_what_a_readme_links_to_is_there(file: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)\)", file.read_text())
 

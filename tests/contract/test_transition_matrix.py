@@ -5,6 +5,7 @@ from difflib import unified_diff
 from pathlib import Path
 
 import pytest
+
 from tests.contract.transition_matrix import render
 from tests.contract.transition_sections import SECTIONS
 

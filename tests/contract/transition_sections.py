@@ -4,6 +4,9 @@ from datetime import timedelta
 from typing import Final
 
 from msgspec.structs import replace
+
+from headgate_server.model.states import StateDetails, StateType
+from headgate_server.orchestration.policies import MARK_LATE_POLICY, MINIMAL_FLOW_POLICY
 from tests.contract.transition_matrix import (
     A_MINUTE,
     AN_HOUR,
@@ -15,9 +18,6 @@ from tests.contract.transition_matrix import (
     run_with,
     state_with,
 )
-
-from headgate_server.model.states import StateDetails, StateType
-from headgate_server.orchestration.policies import MARK_LATE_POLICY, MINIMAL_FLOW_POLICY
 
 REFERENCE: Final = '{"type":"reference"}'
 UNPERSISTED: Final = '{"type":"unpersisted"}'

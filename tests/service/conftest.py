@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 
 import grpc.aio
 import pytest
-from tests.fakes import FakeClock
-from tests.service.world import World
 
 from headgate_server.app import App
 from headgate_server.settings import Settings
+from tests.fakes import FakeClock
+from tests.service.world import World
 
 QUIET = {"late-interval": "1d", "pause-expiry-interval": "1d", "trim-interval": "1d"}
 """Keeps background passes from running by themselves: tests run them by hand."""

@@ -56,7 +56,7 @@ class Proposed(NamedTuple):
             pause_reschedule=self.pause_reschedule,
             pause_key=self.pause_key,
             run_input_keyset=KEYSET if self.asks else None,
-            transition_id=None if self.transition is None else str(UUID(int=self.transition)),
+            transition_id="" if self.transition is None else str(UUID(int=self.transition)),
         )
         return pb.ProposedState(
             type=self.type, name=self.name, data_json=self.data_json, details=details

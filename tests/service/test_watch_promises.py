@@ -5,12 +5,13 @@ from datetime import timedelta
 
 import grpc
 import pytest
-from tests.fakes import FakeClock
-from tests.service.world import COMPLETED, PENDING, RUNNING, Watch, World, refused, the_error_info
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from headgate import v1 as pb
 from headgate_server.app import App
 from headgate_server.storage import events
+from tests.fakes import FakeClock
+from tests.service.world import COMPLETED, PENDING, RUNNING, Watch, World, refused, the_error_info
 
 
 async def begun(world: World, **fields: object) -> Watch:
@@ -36,7 +37,9 @@ async def test_1_events_arrive_ordered_by_revision_and_a_runs_versions_by_one(wo
 
 async def test_2_nothing_is_missed_while_many_write_at_once(world: World) -> None:
     flow = await world.new_flow()
-    watch = await begun(world, flows=pb.FlowFilter(id=pb.IdFilter(any=pb.StringList(values=[flow.id]))))
+    watch = await begun(
+        world, flows=pb.FlowFilter(id=pb.IdFilter(any=pb.StringList(values=[flow.id])))
+    )
 
     async def live() -> str:
         run = await world.new_run(flow_id=flow.id)
@@ -109,9 +112,7 @@ async def test_6_a_token_of_another_watch_is_refused(world: World) -> None:
     run, other = await world.new_run(), await world.new_run()
     token = await world.watch(flow_run_ids=[run.id], send_initial_state=True).settled()
 
-    code, info = await refused(
-        world.watch(flow_run_ids=[other.id], resume_token=token).next()
-    )
+    code, info = await refused(world.watch(flow_run_ids=[other.id], resume_token=token).next())
 
     assert (code, info.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "RESUME_TOKEN_MISMATCH")
 
@@ -170,9 +171,7 @@ async def test_8_progress_comes_though_nothing_matches_and_moves_the_position(
     world: World,
 ) -> None:
     quiet, busy = await world.new_run(), await world.new_run()
-    watch = await begun(
-        world, flow_run_ids=[quiet.id], progress_interval=timedelta(seconds=1)
-    )
+    watch = await begun(world, flow_run_ids=[quiet.id], progress_interval=timedelta(seconds=1))
 
     written = await world.propose(busy, RUNNING)
 
@@ -220,9 +219,7 @@ async def test_9_a_broken_snapshot_begins_anew(world: World) -> None:
 
 
 async def test_10_a_run_that_stops_matching_is_told_to_have_left(world: World) -> None:
-    running = pb.FlowRunFilter(
-        state=pb.StateFilter(type_any=pb.StateTypeList(values=[RUNNING]))
-    )
+    running = pb.FlowRunFilter(state=pb.StateFilter(type_any=pb.StateTypeList(values=[RUNNING])))
     watch = await begun(world, flow_runs=running)
     run = await world.new_run()
 
@@ -257,7 +254,7 @@ async def test_10_an_update_is_judged_on_the_run_before_and_after(world: World) 
     for tags in (["blue", "green"], ["green"]):
         await world.runs.UpdateFlowRun(
             pb.UpdateFlowRunRequest(
-                flow_run=pb.FlowRun(id=run.id, tags=tags), update_mask={"paths": ["tags"]}
+                flow_run=pb.FlowRun(id=run.id, tags=tags), update_mask=FieldMask(paths=["tags"])
             )
         )
 

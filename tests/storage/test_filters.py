@@ -29,7 +29,7 @@ from tests.storage.worlds import World, flow_filters, flow_run_filters, maybe, r
 from tests.storing import store
 
 against_the_model: Final = settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     # To shrink a failing example would take longer than the test may.
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
@@ -39,7 +39,7 @@ against_the_model: Final = settings(
 
 
 @against_the_model
-@given(world=worlds(), queries=st.lists(run_queries, min_size=10, max_size=10))
+@given(world=worlds(), queries=st.lists(run_queries, min_size=8, max_size=8))
 async def test_the_runs_found_are_those_that_match(
     database: Database, world: World, queries: list[RunQuery]
 ) -> None:
@@ -57,7 +57,7 @@ async def test_the_runs_found_are_those_that_match(
 @given(
     world=worlds(),
     queries=st.lists(
-        st.tuples(maybe(flow_filters), maybe(flow_run_filters)), min_size=10, max_size=10
+        st.tuples(maybe(flow_filters), maybe(flow_run_filters)), min_size=8, max_size=8
     ),
 )
 async def test_the_flows_found_are_those_that_match(
@@ -78,7 +78,7 @@ async def test_the_flows_found_are_those_that_match(
 @against_the_model
 @given(
     world=worlds(),
-    queries=st.lists(st.tuples(flow_filters, run_queries), min_size=10, max_size=10),
+    queries=st.lists(st.tuples(flow_filters, run_queries), min_size=8, max_size=8),
     few=st.sampled_from([0, 5000]),
 )
 async def test_what_is_counted_is_what_matches_however_it_is_found(

@@ -1,7 +1,7 @@
 """Pages: put together they are the list, whatever the order and whatever is inserted meanwhile."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
 
@@ -26,11 +26,12 @@ from headgate_server.storage import flow_lists, flow_run_lists, narrowing, pagin
 from headgate_server.storage.database import Database
 from headgate_server.storage.tables import FLOW
 from tests.builders import NOW, a_flow, a_flow_run
+from tests.storage.orders import flows_in_order, runs_in_order
 from tests.storage.worlds import World, flow_filters, flow_run_filters, maybe, run_queries, worlds
 from tests.storing import store
 
 against_the_model: Final = settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     # To shrink a failing example would take longer than the test may.
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
@@ -38,35 +39,9 @@ against_the_model: Final = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
-KEYS: Final[dict[str, Callable[[FlowRun], Any]]] = {
-    "ID": lambda run: run.id,
-    "START_TIME": lambda run: run.start_time or run.expected_start_time,
-    "EXPECTED_START_TIME": lambda run: run.expected_start_time,
-    "NAME": lambda run: run.name.encode(),
-    "NEXT_SCHEDULED_START_TIME": lambda run: run.next_scheduled_start_time,
-    "END_TIME": lambda run: run.end_time,
-}
-FLOW_KEYS: Final[dict[str, Callable[[Flow], Any]]] = {
-    "NAME": lambda flow: flow.name.encode(),
-    "CREATED": lambda flow: flow.create_time,
-    "UPDATED": lambda flow: flow.update_time,
-}
-
-
 EARLIER_PLACE: Final = "ksQMkgmyFS8b6cXCvB1gkqFhwA"
 """Of the list of all flows by name, after the one named `a`."""
 BY_NAME: Final = RunQuery(flow_runs=FlowRunFilter(name=NameFilter(like="a")))
-
-
-def in_order(items: Iterable[Any], keys: dict[str, Callable[[Any], Any]], sort: str) -> list[str]:
-    """Return the ids of items by a key, those without it last, then by id in the same direction."""
-    name, direction = sort.rsplit("_", 1)
-    key, is_descending = keys[name], direction == "DESC"
-    with_key = [each for each in items if key(each) is not None]
-    without_key = [each for each in items if key(each) is None]
-    with_key.sort(key=lambda each: (key(each), each.id), reverse=is_descending)
-    without_key.sort(key=lambda each: each.id, reverse=is_descending)
-    return [each.id for each in (*with_key, *without_key)]
 
 
 def read_pages(
@@ -124,7 +99,7 @@ async def test_the_pages_of_runs_are_the_list_in_order(
         pages = await database.read(read)
 
     assert pages == [
-        cut(in_order(world.select_runs(query), KEYS, sort), first) for query, sort, first in lists
+        cut(runs_in_order(world.select_runs(query), sort), first) for query, sort, first in lists
     ]
 
 
@@ -154,7 +129,7 @@ async def test_the_pages_of_flows_are_the_list_in_order(
     pages = await database.read(read)
 
     assert pages == [
-        cut(in_order(world.select_flows(flows, runs), FLOW_KEYS, sort), first)
+        cut(flows_in_order(world.select_flows(flows, runs), sort), first)
         for flows, runs, sort, first in lists
     ]
 
@@ -199,7 +174,7 @@ async def test_nothing_is_repeated_or_skipped_while_runs_are_inserted(
 
     assert len(seen) == len(set(seen))
     ids = {run.id for run in early}
-    assert [run_id for run_id in seen if run_id in ids] == in_order(early, KEYS, sort)
+    assert [run_id for run_id in seen if run_id in ids] == runs_in_order(early, sort)
 
 
 async def a_token(database: Database) -> str:

@@ -2,11 +2,11 @@
 
 import pytest
 from msgspec.structs import replace
-from tests.unit.server.orchestration.builders import NOW, a_run
 
 from headgate_server.model.states import ProposedState, StateDetails, StateType
 from headgate_server.model.verdicts import VerdictStatus
 from headgate_server.orchestration.draft import Draft
+from tests.unit.server.orchestration.builders import NOW, a_run
 
 
 @pytest.fixture

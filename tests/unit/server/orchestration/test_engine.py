@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 import pytest
 from msgspec.structs import replace
-from tests.unit.server.orchestration.builders import a_run, propose
 
 from headgate_server.model.flow_runs import FlowRun
 from headgate_server.model.states import ANY, ProposedState, State, StateType
 from headgate_server.model.verdicts import VerdictStatus
 from headgate_server.orchestration.draft import Draft
 from headgate_server.orchestration.policies import Policy, Rule
+from tests.unit.server.orchestration.builders import a_run, propose
 
 NO_RULES = Policy()
 

@@ -1,12 +1,12 @@
 """Repeats, ends and cancellation: the first five rules of the core policy, row by row."""
 
 import pytest
-from tests.unit.server.orchestration.builders import a_run, a_state, propose
 
 from headgate_server.model.flow_runs import FlowRunPolicy, RetryType
 from headgate_server.model.states import TERMINAL, StateType
 from headgate_server.model.verdicts import VerdictStatus
 from headgate_server.orchestration.policies import CORE_FLOW_POLICY, MINIMAL_FLOW_POLICY, Policy
+from tests.unit.server.orchestration.builders import a_run, a_state, propose
 
 MEMORIES = FlowRunPolicy(
     retries=2, pause_keys=frozenset({"1"}), resuming=True, retry_type=RetryType.IN_PROCESS

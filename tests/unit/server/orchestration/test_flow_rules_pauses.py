@@ -4,12 +4,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.unit.server.orchestration.builders import NOW, a_run, a_state, propose
 
 from headgate_server.model.flow_runs import FlowRunPolicy
 from headgate_server.model.states import RunInputKeyset, StateType
 from headgate_server.model.verdicts import VerdictStatus
 from headgate_server.orchestration.policies import MINIMAL_FLOW_POLICY
+from tests.unit.server.orchestration.builders import NOW, a_run, a_state, propose
 
 A_SECOND = timedelta(seconds=1)
 FIRED = FlowRunPolicy(pause_keys=frozenset({"1"}))

@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.unit.server.orchestration.builders import NOW, a_run, a_state, propose
 
 from headgate_server.model.flow_runs import FlowRunPolicy, RetryType
 from headgate_server.model.states import TERMINAL, StateType
@@ -15,6 +14,7 @@ from headgate_server.orchestration.policies import (
     MINIMAL_FLOW_POLICY,
     Policy,
 )
+from tests.unit.server.orchestration.builders import NOW, a_run, a_state, propose
 
 AN_HOUR = timedelta(hours=1)
 

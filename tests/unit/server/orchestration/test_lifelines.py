@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from tests.unit.server.orchestration.builders import A_MINUTE, NOW, a_run, a_state, propose
 
 from headgate_server.model.flow_runs import FlowRunPolicy, RetryType
 from headgate_server.model.states import StateType
@@ -14,6 +13,7 @@ from headgate_server.orchestration.policies import (
     MINIMAL_FLOW_POLICY,
     policy_for,
 )
+from tests.unit.server.orchestration.builders import A_MINUTE, NOW, a_run, a_state, propose
 
 
 def test_an_ad_hoc_run_starts_and_ends() -> None:
