@@ -153,6 +153,8 @@ class App:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        # Nobody is left to be answered.
+        self.database.hurry()
         self._writer.close()
         if self._writing is not None:
             await self._writing

@@ -144,6 +144,11 @@ class Database:
         else:
             yield asyncio.Event()
 
+    def hurry(self) -> None:
+        """SQLite: wait for no other process any longer; PostgreSQL has a time limit for every statement."""
+        if isinstance(self._writing, SqliteWriting):
+            self._writing.hurry()
+
     async def close(self) -> None:
         """Close every connection. Transactions that have begun are finished first."""
         await self._reader.dispose()

@@ -10,21 +10,22 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, NullPool, create_engine, event
+from sqlalchemy import Connection, NullPool, column, create_engine, event, inspect, select, table
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import create_async_engine
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 T = TypeVar("T")
 
 HEAD_REVISION: Final = "0001"
 """The newest migration: what this program needs."""
 
+_VERSION: Final = table("alembic_version", column("version_num"))
+"""Where Alembic keeps how far a database has come."""
 _WAIT_SECONDS: Final = 60
 """How long an upgrade waits for another program that upgrades or writes."""
 _RETRY_SECONDS: Final = 0.01
@@ -89,18 +90,23 @@ def check(conn: Connection) -> None:
         SchemaOlderError: The database is to be upgraded first.
     """
     revision = current_revision(conn)
-    _refuse_newer(revision)
     if revision != HEAD_REVISION:
+        _refuse_newer(revision)
         raise SchemaOlderError(revision)
 
 
 def current_revision(conn: Connection) -> str | None:
     """Return the newest migration that the database has been through; None for an empty database."""
-    return MigrationContext.configure(conn).get_current_revision()
+    if not inspect(conn).has_table(_VERSION.name):
+        return None
+    revision: str | None = conn.execute(select(_VERSION.c.version_num)).scalar()
+    return revision
 
 
-def config() -> Config:
+def config() -> "Config":
     """Return what Alembic has to know, which elsewhere stands in a file."""
+    from alembic.config import Config  # noqa: PLC0415 - as below
+
     made = Config()
     migrations = str(Path(__file__).with_name("migrations"))
     made.set_main_option("script_location", migrations.replace("%", "%%"))
@@ -112,14 +118,20 @@ def config() -> Config:
 
 def _upgrade(conn: Connection) -> None:
     revision = current_revision(conn)
+    if revision == HEAD_REVISION:
+        return
     _refuse_newer(revision)
-    if revision != HEAD_REVISION:
-        made = config()
-        made.attributes["connection"] = conn
-        command.upgrade(made, HEAD_REVISION)
+    # Alembic takes longer to load than a server to start, and is needed only here.
+    from alembic import command  # noqa: PLC0415
+
+    made = config()
+    made.attributes["connection"] = conn
+    command.upgrade(made, HEAD_REVISION)
 
 
 def _refuse_newer(revision: str | None) -> None:
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 - as above
+
     known = {script.revision for script in ScriptDirectory.from_config(config()).walk_revisions()}
     if revision is not None and revision not in known:
         raise SchemaNewerError(revision)
