@@ -15,12 +15,23 @@ from google.protobuf.descriptor import MethodDescriptor
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
+from headgate import v1 as pb
 from tests.acceptance.fuzz.requests import Requests
 from tests.acceptance.fuzz.sender import Sender
 from tests.acceptance.fuzz.stage import Stage
+from tests.acceptance.fuzz.values import JSON_TEXTS
 from tests.acceptance.health import SERVICES, SERVING, Health
 from tests.acceptance.program import Program
-from tests.service.world import COMPLETED, RUNNING, World, refused
+from tests.service.world import (
+    ACCEPT,
+    COMPLETED,
+    REJECT,
+    RUNNING,
+    World,
+    keyset,
+    paused,
+    refused,
+)
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
 
@@ -79,6 +90,34 @@ async def test_every_method_refuses_bad_requests_as_its_comment_says(
     assert sender.wrong == []
     assert set(sender.answers) >= {"OK", "INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION"}
     await assert_serving(any_channel)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param('{"a": 1}', id="one that fits"),
+        pytest.param('{"a": {"approve": [[{}], 1e308]}}', id="a deep one"),
+        pytest.param(f'{{"a": {"9" * 5_000}}}', id="one that cannot be read"),
+    ],
+)
+async def test_whatever_a_pause_names_as_its_schema_an_answer_is_taken_or_rejected(
+    channel: grpc.aio.Channel, answer: str
+) -> None:
+    world, flow = World(channel), await World(channel).new_flow()
+    statuses = []
+    for schema in JSON_TEXTS:
+        run = await world.new_run(RUNNING, flow_id=flow.id)
+        left = pb.NewFlowRunInput(key=keyset().schema, value_json=schema)
+        try:
+            await world.propose(run, paused(run_input_keyset=keyset()), inputs=[left])
+        except grpc.aio.AioRpcError:
+            continue  # it is no JSON text at all
+        request = pb.ResumeFlowRunRequest(flow_run_id=run.id, run_input_json=answer)
+        statuses.append((await world.runs.ResumeFlowRun(request)).status)
+
+    assert len(statuses) > len(JSON_TEXTS) // 2
+    assert set(statuses) <= {ACCEPT, REJECT}
+    await assert_serving(channel)
 
 
 async def test_health_and_reflection_stand_bad_requests(channel: grpc.aio.Channel) -> None:

@@ -15,8 +15,16 @@ from tests.fakes import FakeClock
 from tests.service.life import Life, assert_verdict
 from tests.service.world import (
     ACCEPT,
+    CANCELLED,
+    CANCELLING,
+    COMPLETED,
+    CRASHED,
+    FAILED,
     PAUSED,
+    PENDING,
     REJECT,
+    RUNNING,
+    SCHEDULED,
     World,
     at,
     keyset,
@@ -127,6 +135,52 @@ class Resume(NamedTuple):
         await life.check(is_accepted=answer.status == ACCEPT)
 
 
+PLAIN: Final = Proposed(
+    type=RUNNING,
+    name=None,
+    data_json=None,
+    scheduled_after=None,
+    expires_after=None,
+    pause_reschedule=False,
+    pause_key="",
+    asks=False,
+    transition=None,
+)
+PAUSE: Final = PLAIN._replace(type=PAUSED, asks=True, expires_after=3 * AN_HOUR)
+SUSPENSION: Final = PAUSE._replace(name="Suspended", pause_reschedule=True, pause_key="1")
+USUAL: Final = {
+    SCHEDULED: [PLAIN._replace(type=PENDING), PLAIN],
+    PENDING: [PLAIN],
+    RUNNING: [
+        *(PAUSE, SUSPENSION, PAUSE._replace(pause_key="2", asks=False)),
+        *(PLAIN._replace(type=FAILED), PLAIN._replace(type=COMPLETED)),
+    ],
+    PAUSED: [PLAIN],
+    COMPLETED: [PLAIN, PLAIN._replace(type=SCHEDULED)],
+    FAILED: [PLAIN, PLAIN._replace(type=SCHEDULED)],
+    CRASHED: [PLAIN],
+    CANCELLING: [PLAIN._replace(type=CANCELLED)],
+    CANCELLED: [PLAIN],
+}
+"""What a state is usually followed by, so that runs get about."""
+
+
+class GoOn(NamedTuple):
+    """Do what is usual for a run in its state, once it is due."""
+
+    choice: int
+
+    async def happen(self, life: Life) -> None:
+        life.clock.advance(AN_HOUR)
+        usual = USUAL[life.run.state.type]
+        proposed = usual[self.choice % len(usual)]
+        if life.run.state.type == PAUSED and self.choice < 4:
+            await Resume({"ok": True}).happen(life)
+        else:
+            # Nothing but force brings back what was cancelled.
+            await Propose(proposed, life.run.state.type == CANCELLED, None).happen(life)
+
+
 class Pass(NamedTuple):
     """Let the clock go on and the passes run."""
 
@@ -185,34 +239,23 @@ proposals = st.builds(
     asks=st.booleans(),
     transition=st.none() | st.integers(1, 6),
 )
-# What follows a pause is worth more steps than chance would give it.
-steps: st.SearchStrategy[Sequence[Step]] = st.lists(
+some_steps = (
     st.builds(Propose, proposals, st.booleans(), st.none() | st.sampled_from([0, 0, 1, 7]))
-    | st.builds(
-        Propose,
-        proposals.map(lambda proposed: proposed._replace(type=pb.STATE_TYPE_RUNNING)),
-        st.booleans(),
-        st.none(),
-    )
-    | st.builds(
-        Propose,
-        proposals.map(lambda proposed: proposed._replace(type=PAUSED)),
-        st.just(value=False),
-        st.none(),
-    )
-    | st.builds(Resume, st.sampled_from([{"ok": True}, {"ok": True}, {"ok": 1}, None]))
+    | st.builds(Resume, st.sampled_from([{"ok": True}, {"ok": 1}, None]))
     | st.builds(Pass, spans)
     | st.builds(Update, st.none() | st.integers(0, 3), st.sampled_from(["", "7"]))
-    | st.builds(Delete),
-    min_size=8,
-    max_size=25,
+    | st.builds(Delete)
+)
+usual_steps = st.builds(GoOn, st.integers(0, 4))
+steps: st.SearchStrategy[Sequence[Step]] = st.lists(
+    usual_steps | usual_steps | some_steps, min_size=20, max_size=40
 )
 
 
 @pytest.mark.timeout(60)
 @settings(
     deadline=None,
-    max_examples=20,
+    max_examples=25,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(

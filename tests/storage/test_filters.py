@@ -16,6 +16,7 @@ from headgate_server.model.filters import (
     ReferenceFilter,
     RunQuery,
     StateFilter,
+    TagsFilter,
 )
 from headgate_server.model.ids import new_id
 from headgate_server.model.matching import matches
@@ -176,3 +177,23 @@ async def test_a_thousand_values_in_each_list_are_as_good_as_one(database: Datab
     found = await database.read(flow_run_lists.iter_matching, query, None, 1000)
 
     assert [each.id for each in found] == [run.id]
+
+
+@pytest.mark.parametrize("number", [20, 21, 1000])
+async def test_a_run_with_many_tags_is_found_by_all_of_them_but_not_by_one_more(
+    database: Database, number: int
+) -> None:
+    flow = a_flow()
+    tags = tuple(f"tag-{each}" for each in range(number))
+    run, lacking = a_flow_run(flow, tags=tags), a_flow_run(flow, tags=tags[1:])
+    await store(database, flows=[flow], runs=[run, lacking])
+
+    found = [
+        await database.read(
+            flow_run_lists.iter_matching,
+            *(RunQuery(flow_runs=FlowRunFilter(tags=TagsFilter(all=asked))), None, 10),
+        )
+        for asked in (tags, (*tags, *tags), (*tags, "other"))
+    ]
+
+    assert [[each.id for each in runs] for runs in found] == [[run.id], [run.id], []]

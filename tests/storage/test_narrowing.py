@@ -50,7 +50,7 @@ RUNS: Final = [
         else None,
         id=f"run-{number:02}",
         name=f"name-{number % 4}",
-        tags=("x", "y")[: number % 3],
+        tags=((), ("x",), ("y",), ("x", "y"))[number // 2 % 4],
         deployment_id=f"deployment-{number % 3}" if number % 3 else None,
         idempotency_key=f"key-{number % 3}" if number % 3 else None,
         start_time=a_time(number, 3),

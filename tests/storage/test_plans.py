@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any, Final, TypeAlias
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import Connection, event
 
 from headgate_server.model.filters import (
@@ -196,6 +197,23 @@ async def test_few_matching_runs_are_gathered_first(sqlite: Database) -> None:
     await fill(sqlite)
 
     plan = await plan_of(sqlite, list_of_runs(FAILED, FlowRunSort.NAME_ASC))
+
+    assert "SEARCH flow_run USING INDEX sqlite_autoindex_flow_run_1 (id=?)" in plan
+
+
+async def test_few_matching_runs_are_gathered_even_if_an_index_of_many_has_the_order(
+    sqlite: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rare = replace(RUNS[0], id="rare", tags=("rare",))
+    given = FlowRunFilter(
+        state=StateFilter(type_any=(StateType.FAILED,)), tags=TagsFilter(all=("rare",))
+    )
+    query = RunQuery(flow_runs=given)
+    await fill(sqlite)
+    await store(sqlite, runs=[rare])
+    monkeypatch.setattr(narrowing, "_FEW", 5)
+
+    plan = await plan_of(sqlite, list_of_runs(query, FlowRunSort.START_TIME_DESC))
 
     assert "SEARCH flow_run USING INDEX sqlite_autoindex_flow_run_1 (id=?)" in plan
 

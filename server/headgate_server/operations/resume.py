@@ -120,12 +120,27 @@ def _look(conn: Connection, command: Resume, now: datetime) -> _Look:
         return _Look(run=run)
     pair = (run.id, keyset.schema)
     schema = inputs.find(conn, [pair]).get(pair)
-    needed = variables_needed(json.loads(command.run_input_json or "{}"))
+    try:
+        needed = variables_needed(_given_answer(command))
+    except HydrationError:
+        needed = False  # the answer is refused before any would be looked up
     return _Look(
         run=run,
         schema_json=None if schema is None else schema.value_json,
         variables=variables.get_values(conn) if needed else {},
     )
+
+
+def _given_answer(command: Resume) -> object:
+    """Return the answer as it was given.
+
+    Raises:
+        HydrationError: It holds a number of more digits than can be read.
+    """
+    try:
+        return json.loads(command.run_input_json or "{}")
+    except ValueError as error:
+        raise HydrationError(f"Invalid JSON: {error}") from error
 
 
 def _check(command: Resume, look: _Look) -> Resumption | Verdict:
@@ -171,7 +186,7 @@ class _BadAnswerError(Exception):
 def _good_answer(command: Resume, keyset: RunInputKeyset, look: _Look) -> dict[str, object]:
     """Return the answer with its placeholders filled in, if it fits the schema of the pause."""
     try:
-        answer = hydrate(json.loads(command.run_input_json or "{}"), look.variables)
+        answer = hydrate(_given_answer(command), look.variables)
     except HydrationError as error:
         raise _BadAnswerError(f"Error hydrating run input: {error}") from error
     if keyset.schema is None:

@@ -5,7 +5,7 @@ a filter is ever negated.
 """
 
 from collections.abc import Collection, Iterable
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from sqlalchemy import Column, ColumnElement, Table, and_, exists, func, not_, or_, select, true
 from sqlalchemy.sql.elements import True_
@@ -46,6 +46,9 @@ __all__ = [
 ]
 
 Clause: TypeAlias = ColumnElement[bool]
+
+_TAGS_SINGLY_MAX: Final = 20
+"""Single conditions on tags are planned better; SQLite takes no expression more than a thousand deep."""
 
 
 def flow_run_conditions(query: RunQuery) -> list[Clause]:
@@ -172,15 +175,20 @@ def _of_tags(table: Table, is_of_row: Clause, given: TagsFilter | None) -> Claus
     """Return the condition on the tags of a row, which are the rows of a table for which `is_of_row` holds."""
     if given is None:
         return None
-    has_all = [
-        exists().where(is_of_row, table.c.tag == tag) for tag in sorted(set(given.all or ()))
-    ]
     has_any = exists().where(is_of_row)
     return _joined(
         given.operator,
-        None if given.all is None else _joined(Operator.AND, *has_all),
+        None if given.all is None else _has_all(table, is_of_row, set(given.all)),
         None if given.is_null is None else not_(has_any) if given.is_null else has_any,
     )
+
+
+def _has_all(table: Table, is_of_row: Clause, tags: Collection[str]) -> Clause:
+    if len(tags) > _TAGS_SINGLY_MAX:
+        matching = select(func.count()).where(is_of_row, is_one_of(table.c.tag, tags))
+        return matching.scalar_subquery() == len(tags)
+    each = (exists().where(is_of_row, table.c.tag == tag) for tag in sorted(tags))
+    return _joined(Operator.AND, *each)
 
 
 def _of_time(column: Column[Any], given: TimeFilter | None) -> Clause | None:

@@ -42,6 +42,9 @@ F = TypeVar("F", StateFilter, ReferenceFilter, TagsFilter)
 _FEW: Final = 5000
 """To sort so many takes some 10 ms, and so does the walk past 40,000 that finds 200 of more than these among a million."""
 
+_TAGS_TRIED: Final = 20
+"""A lead is a column of one statement, and those are limited."""
+
 
 class _Lead(NamedTuple):
     """A condition that an index leads along."""
@@ -114,7 +117,7 @@ def _leads(query: RunQuery) -> Iterator[_Lead]:
     if given is not None and given.operator is Operator.AND:
         yield from _leads_by_value(given)
         yield from _leads_by_time(given)
-        for tag in _if_and(given.tags, TagsFilter()).all or ():
+        for tag in (_if_and(given.tags, TagsFilter()).all or ())[:_TAGS_TRIED]:
             has_tag = FLOW_RUN_TAG.c.tag == tag
             yield _Lead(has_tag, select(FLOW_RUN_TAG.c.flow_run_id).where(has_tag), None)
 
