@@ -80,7 +80,9 @@ class App:
             flows=Flows(self.database, self._writer),
             flow_runs=FlowRuns(self.database, self._writer, self._tail),
             transitions=transitions,
-            resuming=Resuming(self.database, self._writer, clock=clock),
+            resuming=Resuming(
+                self.database, self._writer, clock=clock, answer_bytes=limits.json_bytes
+            ),
             inputs=Inputs(self.database, self._writer),
             variables=Variables(self.database, self._writer),
             waiting=Waiting(self.database, watching),

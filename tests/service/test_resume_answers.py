@@ -152,3 +152,17 @@ class TestHydration:
 
         stored = json.dumps(await answer_of(world, run))
         assert "Failed to render template due to the following error:" in stored
+
+    async def test_an_answer_that_placeholders_make_too_large_is_told(self, world: World) -> None:
+        run = await asked(world, {"type": "object"})
+        await world.variables.CreateVariable(
+            pb.CreateVariableRequest(name="long", value="x" * 5000)
+        )
+        placeholder = {"__prefect_kind": "workspace_variable", "variable_name": "long"}
+
+        answered = await world.resume(run, {"all": [placeholder] * 300})
+
+        assert answered.reject.reason == (
+            "Run input is too large once its placeholders are filled in."
+        )
+        assert answered.state.type == PAUSED

@@ -39,6 +39,7 @@ NOT_PAUSED: Final = "Cannot resume a flow run that is not paused."
 SCHEMA_NOT_NAMED: Final = "Run input schema not named by the pause."
 SCHEMA_NOT_FOUND: Final = "Run input schema not found."
 SCHEMA_NOT_JSON: Final = "Run input schema is not valid JSON."
+TOO_LARGE: Final = "Run input is too large once its placeholders are filled in."
 
 
 class Resumption(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,11 +69,18 @@ class Resuming:
     """Resumes paused runs."""
 
     def __init__(
-        self, database: Database, writer: Writer, *, clock: Callable[[], datetime]
+        self,
+        database: Database,
+        writer: Writer,
+        *,
+        clock: Callable[[], datetime],
+        answer_bytes: int,
     ) -> None:
+        """Make the operation; answers of more than `answer_bytes` are rejected."""
         self._database = database
         self._writer = writer
         self._clock = clock
+        self._answer_bytes = answer_bytes
         self._resume = Work(resume_all, Verdict)
 
     async def resume(self, command: Resume) -> Verdict:
@@ -91,7 +99,7 @@ class Resuming:
             look = await self._database.read(_look, command, self._clock())
             if look.answered is not None:
                 return look.answered
-            proposed = await asyncio.to_thread(_check, command, look)
+            proposed = await asyncio.to_thread(_check, command, look, self._answer_bytes)
             if isinstance(proposed, Verdict):
                 return proposed
             try:
@@ -143,7 +151,7 @@ def _given_answer(command: Resume) -> object:
         raise HydrationError(f"Invalid JSON: {error}") from error
 
 
-def _check(command: Resume, look: _Look) -> Resumption | Verdict:
+def _check(command: Resume, look: _Look, answer_bytes: int) -> Resumption | Verdict:
     """Return what to propose, or why not to.
 
     Raises:
@@ -158,10 +166,11 @@ def _check(command: Resume, look: _Look) -> Resumption | Verdict:
     if run.state is None or run.state.type is not StateType.PAUSED:
         return Verdict(status=VerdictStatus.ABORT, run=run, reason=NOT_PAUSED)
     keyset = _keyset_of(run)
-    answer: dict[str, object] = {}
+    inputs_of_answer: tuple[NewFlowRunInput, ...] = ()
     if keyset is not None:
         try:
             answer = _good_answer(command, keyset, look)
+            inputs_of_answer = _response(keyset, answer, answer_bytes)
         except _BadAnswerError as error:
             return Verdict(status=VerdictStatus.REJECT, run=run, reason=str(error))
     if run.state.details.pause_reschedule:
@@ -174,7 +183,7 @@ def _check(command: Resume, look: _Look) -> Resumption | Verdict:
             flow_run_id=run.id,
             state=proposed,
             expected_version=run.version,
-            inputs=_response(keyset, answer),
+            inputs=inputs_of_answer,
         ),
     )
 
@@ -205,12 +214,14 @@ def _good_answer(command: Resume, keyset: RunInputKeyset, look: _Look) -> dict[s
 
 
 def _response(
-    keyset: RunInputKeyset | None, answer: Mapping[str, object]
+    keyset: RunInputKeyset, answer: Mapping[str, object], answer_bytes: int
 ) -> tuple[NewFlowRunInput, ...]:
     """Return the input that keeps an answer; an empty answer is not kept."""
-    if keyset is None or not keyset.response or not answer:
+    if not keyset.response or not answer:
         return ()
     text = json.dumps(answer, separators=(",", ":"), ensure_ascii=False)
+    if len(text.encode()) > answer_bytes:
+        raise _BadAnswerError(TOO_LARGE)
     return (NewFlowRunInput(key=keyset.response, value_json=text),)
 
 
