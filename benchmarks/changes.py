@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy import Connection, select
 
-from benchmarks import load
+from benchmarks import filling, load
 from benchmarks.load import Sample, Written
 from benchmarks.report import Bar, Figure, Row, Section
 from benchmarks.servers import Endpoint, headgate
@@ -27,6 +27,7 @@ def measure(bench: Bench) -> None:
     _measure_bare(bench)
     for kind in KINDS:
         url = bench.place.new_url(kind)
+        bench.load.run(filling.fill, url, bench.effort.history)
         with headgate(bench.place, url) as endpoint:
             flow_id, run_ids = bench.load.run(load.make_runs, endpoint.target, _RUNS, "changes")
             written = _measure_changes(bench, kind, endpoint, run_ids)
@@ -77,7 +78,7 @@ def _measure_changes(
             claim = f"SetFlowRunState on {KINDS[kind]}, 1 caller: p50 / no-op"
             bench.bars.append(Bar.at_most(claim, ratio(p50, samples, units), _P50_LIMITS[kind]))
     note = (
-        f"RUNNING to RUNNING with a transition id each, on {_RUNS} runs; durable when answered. "
+        f"RUNNING to RUNNING with a transition id each, on {_RUNS} runs beside {bench.effort.history:,} others; durable when answered. "
         "Each of them was found in the database afterwards."
     )
     title = f"Durable state changes on {KINDS[kind]}"

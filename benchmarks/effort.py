@@ -25,6 +25,8 @@ class Effort(msgspec.Struct, frozen=True, kw_only=True):
     warm_seconds: float = 0.2
     """How long callers are at work before a turn begins to count."""
     callers: tuple[int, ...] = (1, 16, 64)
+    history: int
+    """Runs that are stored already where changes are measured."""
     fannings: tuple[Fanning, ...]
     waits: int
     """How often the end of a run is waited for."""
@@ -36,14 +38,15 @@ class Effort(msgspec.Struct, frozen=True, kw_only=True):
 
 
 FULL: Final = Effort(
-    rounds=5,
-    seconds=1.2,
+    rounds=8,
+    seconds=0.6,
+    history=100_000,
     fannings=(
         Fanning(watchers=1, events=20, interval=0.02),
-        Fanning(watchers=100, events=12, interval=0.06),
-        Fanning(watchers=1000, events=6, interval=0.5),
+        Fanning(watchers=100, events=10, interval=0.06),
+        Fanning(watchers=1000, events=4, interval=0.5),
     ),
-    waits=60,
+    waits=64,
     idle_watches=2000,
     sizes=(10_000, 100_000, 1_000_000),
     pages=5,
@@ -53,6 +56,7 @@ FULL: Final = Effort(
 QUICK: Final = Effort(
     rounds=2,
     seconds=0.4,
+    history=10_000,
     callers=(1, 64),
     fannings=(
         Fanning(watchers=1, events=5, interval=0.02),

@@ -1,10 +1,12 @@
 """Filling: databases with many runs, made as fast as the tables take them. Everything here runs in a worker."""
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from random import Random
 from typing import Final
+from uuid import uuid4
 
 from headgate_server.model.flow_runs import FlowRun
 from headgate_server.model.flows import Flow
@@ -52,6 +54,8 @@ async def fill(url: str, count: int) -> None:
         await database.write(_make_indexes)
     finally:
         await database.close()
+        # What the system has not written yet must not disturb what is measured next.
+        os.sync()
 
 
 def _begin(conn: Connection, made: list[Flow]) -> None:
@@ -102,7 +106,9 @@ def _run(flow_id: str, kind: StateType, time: datetime, random: Random) -> FlowR
         name=DEFAULT_NAMES[kind],
         timestamp=time + duration,
         version=1,
-        details=StateDetails(scheduled_time=due) if is_scheduled else StateDetails(),
+        details=StateDetails(
+            scheduled_time=due if is_scheduled else None, transition_id=str(uuid4())
+        ),
     )
     return FlowRun(
         id=new_id(),

@@ -14,11 +14,11 @@ from tests.acceptance.observers import watching_inputs, watching_runs
 from tests.acceptance.program import Program
 from tests.acceptance.traffic import IMPATIENT, Traffic
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
 
 SEED = int(os.environ.get("HEADGATE_TEST_SEED", random.getrandbits(32)))
 """Chooses the moments, as far as anything can: who gets how far until then is chance."""
-MOST_BETWEEN_KILLS = 250
+MOST_BETWEEN_KILLS = 150
 """Changes that are acknowledged between two kills."""
 DELAY_SECONDS = 0.03
 """Longest time from the last of them to the kill, so that it hits all parts of a transaction."""

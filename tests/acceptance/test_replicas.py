@@ -20,6 +20,7 @@ from tests.service.world import (
     ABORT,
     ACCEPT,
     PENDING,
+    REJECT,
     RUNNING,
     Watch,
     World,
@@ -124,6 +125,24 @@ async def test_exactly_one_of_many_claimants_wins_a_run(worlds: Sequence[World])
         winner = next(answer.state.id for answer in answers if answer.status == ACCEPT)
         stored = await worlds[1].get(run)
         assert (stored.version, stored.state.id) == (2, winner)
+
+
+async def test_a_transition_is_made_once_and_everybody_is_told_of_its_state(
+    worlds: Sequence[World],
+) -> None:
+    for _ in range(30):
+        run = await worlds[0].new_run()
+        state = pb.ProposedState(type=RUNNING, details=pb.StateDetails(transition_id=str(uuid4())))
+
+        answers = await asyncio.gather(
+            *(worlds[place % SERVERS].propose(run, state) for place in range(CLAIMANTS))
+        )
+
+        statuses = [answer.status for answer in answers]
+        assert (statuses.count(ACCEPT), statuses.count(REJECT)) == (1, CLAIMANTS - 1)
+        assert {(answer.version, answer.state.id) for answer in answers} == {
+            (2, answers[0].state.id)
+        }
 
 
 async def test_exactly_one_of_many_answers_resumes_a_run(worlds: Sequence[World]) -> None:

@@ -1,34 +1,47 @@
 """Puts into the database what no method of the contract makes: runs without a state, task runs, deployments."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, insert
 
 from headgate_server.app import App
 from headgate_server.model.ids import new_id
 from headgate_server.storage import flow_runs, flows
+from headgate_server.storage.database import Database
 from headgate_server.storage.tables import DEPLOYMENT, TASK_RUN
 from tests.builders import a_flow_run
+
+T = TypeVar("T")
+
+
+async def write(app: App, function: Callable[[Connection], T]) -> T:
+    """Run a function in a transaction beside those of the server, whose connection is its own."""
+    database = Database.open(app._settings.database)
+    try:
+        return await database.write(function)
+    finally:
+        await database.close()
 
 
 async def run_without_state(app: App, flow_id: str, **fields: Any) -> str:
     """Store a run that never had a state, and return its id."""
 
-    def write(conn: Connection) -> str:
+    def insert_run(conn: Connection) -> str:
         flow = flows.get(conn, flow_id)
         assert flow is not None
         run = a_flow_run(flow, **fields)
         flow_runs.insert(conn, [run])
         return run.id
 
-    return await app.database.write(write)
+    return await write(app, insert_run)
 
 
 async def task_run_of(app: App, flow_run_id: str) -> str:
     """Store a task run of a flow run, and return its id."""
     task_run_id = new_id()
     values = {"id": task_run_id, "flow_run_id": flow_run_id}
-    await app.database.write(lambda conn: conn.execute(insert(TASK_RUN).values(values)))
+    await write(app, lambda conn: conn.execute(insert(TASK_RUN).values(values)))
     return task_run_id
 
 
@@ -36,5 +49,5 @@ async def deployment_of(app: App, flow_id: str) -> str:
     """Store a deployment of a flow, and return its id."""
     deployment_id = new_id()
     values = {"id": deployment_id, "flow_id": flow_id}
-    await app.database.write(lambda conn: conn.execute(insert(DEPLOYMENT).values(values)))
+    await write(app, lambda conn: conn.execute(insert(DEPLOYMENT).values(values)))
     return deployment_id

@@ -24,6 +24,7 @@ from headgate_server.storage import events
 from headgate_server.storage.database import Database
 from tests.fakes import FakeClock
 from tests.service.contract import promised_reasons, promised_refusals
+from tests.service.seeds import write
 from tests.service.world import RUNNING, SCHEDULED, World, refusal, the_error_info
 
 Call = Awaitable[Any]
@@ -34,7 +35,7 @@ def flags() -> dict[str, str]:
     """Return settings with which nothing takes long, and a queue for one change."""
     return {
         "max-call": "1s",
-        "watch-age": "1s",
+        "watch-age": "2s",
         "slow-consumer-timeout": "1s",
         "max-waiting-writes": "1",
     }
@@ -111,7 +112,7 @@ class Stage:
     async def data_conflict(self) -> Call:
         """Add a constraint that no check knows."""
         index = text("CREATE UNIQUE INDEX only_one ON variable ((length(name) * 0))")
-        await self.app.database.write(lambda conn: conn.execute(index))
+        await write(self.app, lambda conn: conn.execute(index))
         request = pb.CreateVariableRequest(name="first")
         await self.world.variables.CreateVariable(request)
         return self.world.variables.CreateVariable(pb.CreateVariableRequest(name="second"))
@@ -126,15 +127,15 @@ class Stage:
 
     async def epoch_changed(self) -> Call:
         token = await self.world.watch(send_initial_state=True).settled()
-        await self.app.database.write(lambda conn: events.change_epoch(conn, "another"))
+        await write(self.app, lambda conn: events.change_epoch(conn, "another"))
         return self.world.watch(resume_token=token).next()
 
     async def slow_consumer(self) -> Call:
         """Leave unread what does not fit into the buffers between."""
-        run = await self.world.new_run(RUNNING, tags=["x" * 255] * 100)
+        run = await self.world.new_run(RUNNING, tags=["🌊" * 255] * 100)
         watch = self.world.watch(flow_run_ids=[run.id], send_initial_state=True)
         await watch.take(2)
-        for _ in range(300):
+        for _ in range(80):
             await self.world.propose(run, RUNNING)
         streams = self.app.metrics.registry
         async with asyncio.timeout(10):
@@ -197,9 +198,8 @@ def put_away(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
         DatabaseKind.SQLITE: "sqlite:////dev/null/nowhere.db",
         DatabaseKind.POSTGRESQL: "postgresql://nobody@127.0.0.1:1/nowhere",
     }
-    away = Database.open(urls[app.database.kind])
-    for part in ("_reader", "_writer", "_writing"):
-        monkeypatch.setattr(app.database, part, getattr(away, part))
+    for part, stand_in in vars(Database.open(urls[app.database.kind])).items():
+        monkeypatch.setattr(app.database, part, stand_in)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from headgate import v1 as pb
 from headgate_server.app import App
 from headgate_server.storage import events
 from tests.fakes import FakeClock
+from tests.service.seeds import write
 from tests.service.world import (
     RUNNING,
     Watch,
@@ -286,7 +287,7 @@ class TestTokens:
     async def test_a_database_that_was_replaced_is_an_error(self, app: App, world: World) -> None:
         run = await world.new_run()
         token = await world.watch_inputs(flow_run_id=run.id, send_initial_state=True).settled()
-        await app.database.write(lambda conn: events.change_epoch(conn, "another"))
+        await write(app, lambda conn: events.change_epoch(conn, "another"))
 
         watch = world.watch_inputs(flow_run_id=run.id, resume_token=token)
 

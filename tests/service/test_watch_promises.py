@@ -11,6 +11,7 @@ from headgate import v1 as pb
 from headgate_server.app import App
 from headgate_server.storage import events
 from tests.fakes import FakeClock
+from tests.service.seeds import write
 from tests.service.world import COMPLETED, PENDING, RUNNING, Watch, World, refused, the_error_info
 
 
@@ -149,7 +150,7 @@ async def test_7_a_database_that_was_replaced_is_an_error(app: App, world: World
     watch = world.watch(flow_run_ids=[run.id], send_initial_state=True)
     token = (await watch.take(2))[-1].resume_token
 
-    await app.database.write(lambda conn: events.change_epoch(conn, "another"))
+    await write(app, lambda conn: events.change_epoch(conn, "another"))
 
     code, info = await refused(world.watch(flow_run_ids=[run.id], resume_token=token).next())
     assert (code, info.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "EPOCH_CHANGED")

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from headgate_server.model.commands import Proposal
 from headgate_server.model.errors import (
     FlowRunNotFoundError,
+    HeadgateError,
     InputKeyExistsError,
     VersionMismatchError,
 )
@@ -183,15 +184,17 @@ class _Batch:
     def write(self, outcomes: list[Outcome[Verdict]]) -> list[Outcome[Verdict]]:
         """Write what was decided, and return the outcomes as they then are."""
         touched = {run_id for run_id, _ in self._states}
+        held: set[str] = set()
         if touched:
-            lost = touched - flow_runs.update(
+            held = flow_runs.update(
                 self._conn,
                 [(self._runs[run_id], self._loaded[run_id].edition) for run_id in touched],
             )
+            lost = touched - held
             self._write_along(lost)
             if lost:
                 outcomes = [_unless_lost(outcome, lost) for outcome in outcomes]
-        return self._with_results(outcomes)
+        return self._unless_overtaken(self._with_results(outcomes), held)
 
     def _write_along(self, lost: set[str]) -> None:
         """Write the states and the inputs of the runs that were written."""
@@ -217,6 +220,42 @@ class _Batch:
             else outcome
             for outcome in outcomes
         ]
+
+    def _unless_overtaken(
+        self, outcomes: list[Outcome[Verdict]], held: set[str]
+    ) -> list[Outcome[Verdict]]:
+        """Void what leaves a run as it is, if another server has written the run since it was loaded.
+
+        A run, its transitions and its inputs are loaded one after the other, so they may be of different moments. Runs that
+        were written, and so are held, were not overtaken: their update would have missed them.
+        """
+        resting = {run_id for each in outcomes if (run_id := _left_alone(each))} - held
+        if not resting:
+            return outcomes
+        overtaken = flow_runs.changed(
+            self._conn, {run_id: self._loaded[run_id].edition for run_id in resting}
+        )
+        return [
+            LostRace(_refusal(each)) if _left_alone(each) in overtaken else each
+            for each in outcomes
+        ]
+
+
+def _left_alone(outcome: Outcome[Verdict]) -> str | None:
+    """Return the run that an outcome leaves as it is; None if it writes one or rests on nothing but its version."""
+    if isinstance(outcome, InputKeyExistsError):
+        return outcome.facts["flow_run_id"]
+    if isinstance(outcome, Written) and not outcome.value.is_written:
+        return outcome.value.run.id
+    return None
+
+
+def _refusal(outcome: Outcome[Verdict]) -> HeadgateError:
+    """Return what to tell a caller whose proposal is overtaken again and again."""
+    if isinstance(outcome, Written):
+        run = outcome.value.run
+        return VersionMismatchError(run.id, run.version, run.version + 1)
+    return outcome.refusal if isinstance(outcome, LostRace) else outcome
 
 
 def _pairs_of(proposals: Sequence[Proposal]) -> list[tuple[str, str]]:

@@ -24,7 +24,9 @@ __all__ = ["Connection", "Database"]
 T = TypeVar("T")
 
 _POOL_SECONDS: Final = 5
-"""How long a read waits for a connection of the pool."""
+"""How long a read waits for a connection of the pool, and closing for the reads."""
+_LOOK_SECONDS: Final = 0.01
+"""How often closing looks whether the reads are done."""
 
 
 class Database:
@@ -151,8 +153,18 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection. Transactions that have begun are finished first."""
+        await self._all_returned()
         await self._reader.dispose()
         await self._writing.close()
+
+    async def _all_returned(self) -> None:
+        """Wait until no read holds a connection: one whose caller has just gone gives its own back a little later."""
+        pool = self._reader.sync_engine.pool
+        assert isinstance(pool, AsyncAdaptedQueuePool)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_POOL_SECONDS):
+                while pool.checkedout():  # noqa: ASYNC110 - the pool does not tell
+                    await asyncio.sleep(_LOOK_SECONDS)
 
 
 def _prepare_sqlite(synchronous: str) -> Callable[[Any, object], None]:

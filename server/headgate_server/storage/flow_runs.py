@@ -1,6 +1,6 @@
 """Flow runs and their states, as rows. The hot path: every statement is over many rows at once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -87,6 +87,7 @@ _FULL: Final = BulkSelect(
     FLOW_RUN.c.id,
 )
 _BASIC: Final = BulkSelect(select(FLOW_RUN.c.id, FLOW_RUN.c.body), FLOW_RUN.c.id)
+_EDITIONS: Final = BulkSelect(select(FLOW_RUN.c.id, FLOW_RUN.c.edition), FLOW_RUN.c.id)
 _TRANSITIONS: Final = BulkSelect(
     select(FLOW_RUN_STATE.c.flow_run_id, FLOW_RUN_STATE.c.transition_id).where(
         FLOW_RUN_STATE.c.transition_id.is_not(None)
@@ -110,6 +111,14 @@ def load(conn: Connection, run_ids: Sequence[str]) -> dict[str, Loaded]:
         run_id: Loaded(run=decode_run(body), edition=edition, flow=_decode_flow(bytes(flow_body)))
         for run_id, edition, body, flow_body in _LOAD.run(conn, run_ids)
     }
+
+
+def changed(conn: Connection, editions: Mapping[str, int]) -> set[str]:
+    """Return which of these runs no longer have the edition that they were loaded with, or are gone."""
+    if conn.dialect.name == "sqlite":
+        return set()  # nobody else writes while a transaction does
+    found: dict[str, int] = dict(_EDITIONS.run(conn, list(editions)))
+    return {run_id for run_id, edition in editions.items() if found.get(run_id) != edition}
 
 
 def load_basic(conn: Connection, run_ids: Sequence[str]) -> dict[str, FlowRun]:
