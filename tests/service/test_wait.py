@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 import grpc
+import pytest
 
 from headgate import v1 as pb
 from headgate_server.app import App
@@ -196,3 +197,17 @@ async def test_what_makes_no_sense_is_refused_all_at_once(world: World) -> None:
     assert sorted(await violations(world.runs.WaitFlowRuns(wrong))) == [
         *("flow_run_ids[1]", "mode", "timeout"),
     ]
+
+
+class TestOutlivingWatches:
+    @pytest.fixture
+    def flags(self) -> dict[str, str]:
+        return {"watch-age": "1s"}
+
+    async def test_a_wait_outlives_the_watches_beneath_it(self, world: World) -> None:
+        run = await world.new_run()
+        request = pb.WaitFlowRunsRequest(flow_run_ids=[run.id], timeout=timedelta(seconds=3))
+
+        answer = await world.runs.WaitFlowRuns(request)
+
+        assert not answer.done

@@ -8,7 +8,7 @@ from datetime import timedelta
 import msgspec
 
 from headgate_server.model.commands import WaitMode, WatchRuns
-from headgate_server.model.errors import FlowRunNotFoundError
+from headgate_server.model.errors import FlowRunNotFoundError, WatchAgedError
 from headgate_server.model.flow_runs import FlowRun
 from headgate_server.operations.watch import Watching
 from headgate_server.storage import flow_runs
@@ -39,7 +39,6 @@ class Waiting:
         Raises:
             FlowRunNotFoundError: One of the runs does not exist, or was deleted meanwhile.
             ServerDrainingError: The server is shutting down.
-            WatchAgedError: The watch beneath has lasted as long as it may.
         """
         runs = await self._database.read(_load, flow_run_ids)
         ended = [run.state is not None and run.state.is_terminal for run in runs]
@@ -50,16 +49,24 @@ class Waiting:
         return WaitOutcome(done=done, runs=await self._database.read(_load, flow_run_ids))
 
     async def _end_of_watch(self, request: WatchRuns, timeout: timedelta) -> bool:
-        """Return whether a watch ends by itself before the time is up."""
+        """Return whether the runs have ended before the time is up."""
         try:
-            async with (
-                asyncio.timeout(timeout.total_seconds()),
-                aclosing(self._watching.flow_runs(request)) as notices,
-            ):
-                async for _ in notices:
+            async with asyncio.timeout(timeout.total_seconds()):
+                while not await self._has_ended(request):
                     pass
         except TimeoutError:
             return False
+        return True
+
+    async def _has_ended(self, request: WatchRuns) -> bool:
+        """Listen to a watch until it ends; return whether that was because the runs have ended."""
+        async with aclosing(self._watching.flow_runs(request)) as notices:
+            try:
+                async for _ in notices:
+                    pass
+            except WatchAgedError:
+                # A watch is allowed less time than this wait; the next one begins with how the runs stand then.
+                return False
         return True
 
 
