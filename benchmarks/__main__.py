@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from benchmarks import changes, lists, machine, watches
+from benchmarks import changes, cores, lists, machine, watches
 from benchmarks.effort import FULL, QUICK
 from benchmarks.report import Report
 from benchmarks.servers import noop, place
@@ -28,22 +28,28 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="take a minute and prove nothing")
     parser.add_argument("--only", choices=_PARTS, help="measure one part only")
     parser.add_argument("--output", type=Path, default=_LATEST, help="where to write the numbers")
+    parser.add_argument(
+        "--pin",
+        action="store_true",
+        help="keep servers on one core and the load off it: steadier where other programs are at work",
+    )
     arguments = parser.parse_args()
     parts = [arguments.only] if arguments.only else list(_PARTS)
-    report = _measure(parts, is_quick=arguments.quick)
+    report = _measure(parts, is_quick=arguments.quick, is_pinned=arguments.pin)
     report.show()
     report.write(arguments.output)
     print(f"{report.seconds:.0f} seconds, with {report.busy_elsewhere} cores busy elsewhere")
 
 
-def _measure(parts: list[str], *, is_quick: bool) -> Report:
+def _measure(parts: list[str], *, is_quick: bool, is_pinned: bool) -> Report:
+    server_cores, load_cores = cores.shared_out() if is_pinned else (None, None)
     began, started = datetime.now(UTC), time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="headgate-benchmarks-") as directory,
-        place(Path(directory)) as where,
+        place(Path(directory), server_cores) as where,
         noop(where) as unit,
-        Worker() as load,
-        Worker() as watchers,
+        Worker(load_cores) as load,
+        Worker(load_cores) as watchers,
     ):
         bench = Bench(
             place=where,
@@ -61,6 +67,7 @@ def _measure(parts: list[str], *, is_quick: bool) -> Report:
             began=began.isoformat(timespec="seconds"),
             seconds=round(time.monotonic() - started, 1),
             effort="quick" if is_quick else "full",
+            is_pinned=is_pinned,
             unit=_UNIT,
             machine=facts,
             busy_elsewhere=elsewhere.cores(),

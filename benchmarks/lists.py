@@ -80,6 +80,7 @@ def _fill(worker: Worker, urls: list[str], sizes: tuple[int, ...]) -> None:
 
 def _measure_pages(bench: Bench, kind: str, endpoints: list[Endpoint]) -> None:
     rows = []
+    growths: dict[str, Figure] = {}
     for page in _PAGES:
         reads = [_reader(bench, endpoint, page) for endpoint in endpoints]
         for read in reads:
@@ -93,9 +94,11 @@ def _measure_pages(bench: Bench, kind: str, endpoints: list[Endpoint]) -> None:
         compared = _growth(took)
         columns[f"{bench.effort.sizes[-1]:,} / {bench.effort.sizes[0]:,}"] = compared
         rows.append(Row(subject=page.name, figures=columns))
-        if (bench.effort.sizes[0], bench.effort.sizes[-1]) == (_SMALL, _LARGE):
-            claim = f"ListFlowRuns on {KINDS[kind]}, {page.name}: 1M / 10k"
-            bench.bars.append(Bar.at_most(claim, compared, 2))
+        growths[page.name] = compared
+    if (bench.effort.sizes[0], bench.effort.sizes[-1]) == (_SMALL, _LARGE):
+        worst = max(growths, key=lambda name: growths[name].median)
+        claim = f"ListFlowRuns on {KINDS[kind]}: 1M / 10k, worst of all ({worst})"
+        bench.bars.append(Bar.at_most(claim, growths[worst], 2))
     note = "One caller, pages of 200 in BASIC view: p50 of the call."
     title = f"Pages of lists on {KINDS[kind]}"
     bench.sections.append(Section(title=title, note=note, rows=rows))

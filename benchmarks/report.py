@@ -76,6 +76,8 @@ class Report(msgspec.Struct, kw_only=True):
     seconds: float
     effort: str
     """`full`, or `quick` for numbers that prove nothing."""
+    is_pinned: bool
+    """Whether servers had one core and the load the others; otherwise all used what there was."""
     unit: str
     """What the no-op call is."""
     machine: Machine

@@ -15,6 +15,7 @@ import asyncpg
 import msgspec
 import psutil
 
+from benchmarks.cores import Cores, started_on
 from headgate_server.storage.schema import upgrade
 from tests.postgresql import Databases, running_postgresql
 
@@ -54,6 +55,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     postgresql: Databases
     postgresql_pid: int
     postgresql_version: str
+    cores: Cores
+    """The cores of the servers; databases use any."""
 
     def new_url(self, kind: str) -> str:
         """Make a database with the present schema, `sqlite` or `postgresql`, and return its URL."""
@@ -75,8 +78,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @contextmanager
-def place(directory: Path) -> Iterator[Place]:
-    """Run a PostgreSQL that commits for good, and hold what is needed to make databases."""
+def place(directory: Path, cores: Cores) -> Iterator[Place]:
+    """Run a PostgreSQL that commits for good, and hold what is needed to make databases and servers."""
     with running_postgresql(is_durable=True) as url, Databases(url) as databases:
         pid, version = asyncio.run(_facts(url))
         yield Place(
@@ -84,6 +87,7 @@ def place(directory: Path) -> Iterator[Place]:
             postgresql=databases,
             postgresql_pid=pid,
             postgresql_version=version,
+            cores=cores,
         )
 
 
@@ -113,9 +117,10 @@ def _running(
     kept = {name: text for name, text in os.environ.items() if not name.startswith("HEADGATE_")}
     log_file = where.directory / f"{target.rpartition(':')[2]}.log"
     with log_file.open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, "-m", *program], env=kept | settings, stdout=log, stderr=log
-        )
+        with started_on(where.cores):
+            process = subprocess.Popen(  # noqa: S603 - our own program
+                [sys.executable, "-m", *program], env=kept | settings, stdout=log, stderr=log
+            )
         try:
             _wait_until_it_listens(target, process, log_file)
             yield Endpoint(target=target, pid=process.pid, database_pid=database_pid)

@@ -10,6 +10,8 @@ from typing import Any, ParamSpec, Self, TypeVar
 
 import uvloop
 
+from benchmarks.cores import Cores, started_on
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -20,12 +22,13 @@ class Worker:
     What they leave running in the loop goes on between them: watchers keep on reading.
     """
 
-    def __init__(self) -> None:
-        """Start the process."""
+    def __init__(self, cores: Cores = None) -> None:
+        """Start the process, on some cores or on any."""
         context = multiprocessing.get_context("spawn")
         self._pipe, other_end = context.Pipe()
         self._process = context.Process(target=_serve, args=(other_end,), daemon=True)
-        self._process.start()
+        with started_on(cores):
+            self._process.start()
         other_end.close()
 
     def __enter__(self) -> Self:
