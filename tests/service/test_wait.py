@@ -206,7 +206,8 @@ class TestOutlivingWatches:
 
     async def test_a_wait_outlives_the_watches_beneath_it(self, world: World) -> None:
         run = await world.new_run()
-        request = pb.WaitFlowRunsRequest(flow_run_ids=[run.id], timeout=timedelta(seconds=3))
+        timeout = lasting(timedelta(seconds=3))
+        request = pb.WaitFlowRunsRequest(flow_run_ids=[run.id], timeout=timeout)
 
         answer = await world.runs.WaitFlowRuns(request)
 
