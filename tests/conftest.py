@@ -6,6 +6,9 @@ import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+# Tests start programs while calls are under way; what gRPC does around a fork for those who go on without exec can hang then.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+
 import pytest
 from sqlalchemy.engine import make_url
 

