@@ -65,7 +65,6 @@ class Life:
         await self.world.flows.DeleteFlow(pb.DeleteFlowRequest(flow_id=self.run.flow_id))
         gone = await self.watch.next("deleted")
         assert gone.deleted.flow_run.state.id == self.run.state.id
-        self.watch.cancel()
 
     async def check(self, *, is_accepted: bool = False, is_forced: bool = False) -> None:
         """Read everything, and check it against what was there before.

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from headgate import v1 as pb
@@ -248,14 +248,15 @@ some_steps = (
 )
 usual_steps = st.builds(GoOn, st.integers(0, 4))
 steps: st.SearchStrategy[Sequence[Step]] = st.lists(
-    usual_steps | usual_steps | some_steps, min_size=20, max_size=40
+    usual_steps | usual_steps | some_steps, min_size=10, max_size=40
 )
 
 
 @pytest.mark.timeout(60)
 @settings(
     deadline=None,
-    max_examples=25,
+    max_examples=30,
+    phases=set(Phase) - {Phase.explain},
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
@@ -282,6 +283,9 @@ async def test_the_books_of_a_run_are_right_after_every_step(
     if is_deployed:
         fields["deployment_id"] = str(UUID(int=7))
     life = await Life.begin(app, world, clock, first.message(clock), **fields)
-    for step in steps:
-        await step.happen(life)
-    await life.end()
+    try:
+        for step in steps:
+            await step.happen(life)
+        await life.end()
+    finally:
+        life.watch.cancel()

@@ -8,6 +8,9 @@ import pytest
 
 from headgate import v1 as pb
 from headgate_server.app import App
+from headgate_server.model.commands import Proposal
+from headgate_server.model.errors import VersionMismatchError
+from headgate_server.model.verdicts import Verdict
 from headgate_server.operations import passes as passes_module
 from headgate_server.storage.tables import EVENT, IDEMPOTENCY_KEY, REQUEST
 from tests.builders import NOW
@@ -120,6 +123,20 @@ class TestLateRuns:
         clock.advance(A_DAY)
 
         assert await app.passes.mark_late(LATE_AFTER) == count
+        assert await app.passes.mark_late(LATE_AFTER) == 0
+
+    async def test_a_pass_ends_though_every_run_moves_on_meanwhile(
+        self, app: App, world: World, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def too_late(proposal: Proposal) -> Verdict:
+            raise VersionMismatchError(proposal.flow_run_id, 1, 2)
+
+        monkeypatch.setattr(passes_module, "LATE_BATCH", 2)
+        monkeypatch.setattr(app.operations.transitions, "mark_late", too_late)
+        for _ in range(5):
+            await world.new_run(scheduled_for(NOW))
+        clock.advance(A_DAY)
+
         assert await app.passes.mark_late(LATE_AFTER) == 0
 
     async def test_no_run_is_marked_twice_though_passes_overlap(

@@ -103,6 +103,16 @@ class TestOutcomes:
             assert answer.status == REJECT
             assert answer.reject.reason.startswith("Invalid schema: ")
 
+    async def test_a_schema_that_cannot_be_read_is_a_reject(self, world: World) -> None:
+        run = await asked(world, schema=None)
+        unread = pb.NewFlowRunInput(key="paused-1-schema", value_json="1" * 10_000)
+        request = pb.CreateFlowRunInputRequest(flow_run_id=run.id, input=unread)
+        await world.inputs.CreateFlowRunInput(request)
+
+        answer = await world.resume(run, ANSWER)
+
+        assert answer.reject.reason == "Run input schema is not valid JSON."
+
     async def test_an_answer_that_does_not_fit_is_rejected_with_what_is_wrong(
         self, world: World
     ) -> None:

@@ -10,6 +10,7 @@ from tests.service.pauses import ANSWER, answer_of, asked
 from tests.service.world import (
     ACCEPT,
     PAUSED,
+    REJECT,
     World,
     refused,
 )
@@ -166,3 +167,16 @@ class TestHydration:
             "Run input is too large once its placeholders are filled in."
         )
         assert answered.state.type == PAUSED
+
+    async def test_an_answer_that_grows_too_large_is_rejected(self, world: World) -> None:
+        variable = pb.CreateVariableRequest(name="long", value="x" * 5000)
+        await world.variables.CreateVariable(variable)
+        run = await asked(world, {"type": "object"})
+        long = {"__prefect_kind": "workspace_variable", "variable_name": "long"}
+
+        answer = await world.resume(run, {"a": [long] * 300})
+
+        assert (answer.status, answer.state.type) == (REJECT, PAUSED)
+        assert answer.reject.reason
+        assert await answer_of(world, run) is None
+        assert (await world.resume(run, {"a": [long] * 100})).status == ACCEPT

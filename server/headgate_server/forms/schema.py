@@ -1,27 +1,30 @@
 """Hold an answer against the JSON schema (Draft 2020-12) that a paused run asked it to fit.
 
 Schemas come from the programs that pause, answers from people. Neither is trusted to be well
-formed: whatever they are, the outcome is silence or one of the three errors below, and nothing is
-fetched from anywhere. What is not bounded here is time: a `pattern` that backtracks for ever, or
-references that double at each step, keep the validator as busy as the schema's author pleases.
+formed: whatever they are, the outcome is silence or one of the four errors below, and nothing is
+fetched from anywhere. Nor are they trusted to be quick: a `pattern` that backtracks for ever, or
+references that double at each step, are given up when the time is over.
 """
 
 from collections.abc import Iterable
-from typing import Final
 
-from jsonschema import Draft202012Validator, FormatChecker
-from jsonschema.exceptions import SchemaError, ValidationError, best_match
+from jsonschema.exceptions import ValidationError
 from referencing.exceptions import Unresolvable
-from referencing.jsonschema import EMPTY_REGISTRY, Schema
+from referencing.jsonschema import Schema
 
+from headgate_server.forms.bounded import find_fault_of_answer, find_fault_of_schema
+from headgate_server.forms.budget import BUDGET_SECONDS, Budget, ValidationTooLongError
 from headgate_server.forms.leniency import make_lenient, without_required
 from headgate_server.forms.nesting import DEPTH_MAX, is_deeper_than
 from headgate_server.forms.wording import shorten
 
-__all__ = ["AnswerRefusedError", "CircularSchemaError", "SchemaInvalidError", "check_answer"]
-
-_PATTERNS: Final = FormatChecker(formats=("regex",))
-"""Formats a schema itself must keep. Named, because the default varies with what is installed."""
+__all__ = [
+    "AnswerRefusedError",
+    "CircularSchemaError",
+    "SchemaInvalidError",
+    "ValidationTooLongError",
+    "check_answer",
+]
 
 
 class AnswerRefusedError(Exception):
@@ -60,6 +63,7 @@ def check_answer(
     *,
     ignore_required: bool = False,
     allow_none_with_default: bool = False,
+    budget_seconds: float = BUDGET_SECONDS,
 ) -> None:
     """Pass in silence if an answer fits a schema.
 
@@ -71,6 +75,7 @@ def check_answer(
         answer: The hydrated answer.
         ignore_required: Let every property be left out.
         allow_none_with_default: Let outermost properties that have a default be null as well.
+        budget_seconds: How long the whole check may take.
 
     Raises:
         AnswerRefusedError: The answer does not fit, or nests more than `DEPTH_MAX` levels deep. Of
@@ -78,49 +83,57 @@ def check_answer(
         CircularSchemaError: Checking the answer came round to the same place for ever.
         SchemaInvalidError: The schema is no JSON schema, nests too deeply, or the answer leads to a
             reference that leads out of the schema.
+        ValidationTooLongError: The check was not done when the time was over.
     """
+    budget = Budget(budget_seconds)
     prepared = _prepare(
-        schema, ignore_required=ignore_required, allow_none_with_default=allow_none_with_default
+        schema,
+        budget,
+        ignore_required=ignore_required,
+        allow_none_with_default=allow_none_with_default,
     )
     if is_deeper_than(answer, DEPTH_MAX):
         raise AnswerRefusedError("", f"It is nested more than {DEPTH_MAX} levels deep.")
-    fault = _find_fault(prepared, answer)
+    fault = _find_fault(prepared, answer, budget)
     if fault is not None:
         raise AnswerRefusedError(_place(fault.absolute_path), fault.message)
 
 
-def _prepare(schema: object, *, ignore_required: bool, allow_none_with_default: bool) -> Schema:
+def _prepare(
+    schema: object, budget: Budget, *, ignore_required: bool, allow_none_with_default: bool
+) -> Schema:
     """Rewrite a schema as far as it must be, and see that it is one."""
     try:
         prepared = make_lenient(schema, allow_none_with_default=allow_none_with_default)
         if ignore_required:
             prepared = without_required(prepared)
-        return _check(prepared)
+        return _check(prepared, budget)
     except RecursionError as error:
         raise SchemaInvalidError("It is nested too deeply.") from error
 
 
-def _check(schema: object) -> Schema:
+def _check(schema: object, budget: Budget) -> Schema:
     if not isinstance(schema, dict | bool):
         raise SchemaInvalidError("It is neither an object nor a boolean.")
     try:
-        Draft202012Validator.check_schema(schema, format_checker=_PATTERNS)
-    except SchemaError as error:
-        place = _place(error.absolute_path)
-        message = f"{error.message} (at '{place}')" if place else error.message
-        raise SchemaInvalidError(message) from error
-    except RecursionError:
+        fault = find_fault_of_schema(schema, budget)
+    except (RecursionError, ValidationTooLongError):
         raise
     except Exception as error:  # a pattern beyond what the engine holds may raise anything
         raise SchemaInvalidError(str(error)) from error
+    if fault is not None:
+        place = _place(fault.absolute_path)
+        message = f"{fault.message} (at '{place}')" if place else fault.message
+        raise SchemaInvalidError(message)
     return schema
 
 
-def _find_fault(schema: Schema, answer: object) -> ValidationError | None:
+def _find_fault(schema: Schema, answer: object, budget: Budget) -> ValidationError | None:
     """Give the fault that matters most, if there is one."""
     try:
-        validator = Draft202012Validator(schema, registry=EMPTY_REGISTRY)
-        fault: ValidationError | None = best_match(validator.iter_errors(answer))
+        return find_fault_of_answer(schema, answer, budget)
+    except ValidationTooLongError:
+        raise
     except RecursionError as error:
         raise CircularSchemaError from error
     except ArithmeticError as error:  # a number so large that it cannot be compared
@@ -129,7 +142,6 @@ def _find_fault(schema: Schema, answer: object) -> ValidationError | None:
         raise SchemaInvalidError(f"The reference '{error.ref}' leads nowhere.") from error
     except Exception as error:  # a reference into what is no schema may raise anything
         raise SchemaInvalidError(str(error)) from error
-    return fault
 
 
 def _place(path: Iterable[str | int]) -> str:

@@ -67,8 +67,8 @@ class _Batch:
         if command.parent_task_run_id and command.parent_task_run_id not in self._parents:
             return TaskRunNotFoundError(command.parent_task_run_id)
         key = _key_of(command)
-        holder = self._holders.get(key) if key else None
-        if key and holder and holder.holds_at(self._now):
+        holder = self._holder_of(key) if key else None
+        if key and holder:
             if command.idempotency_ttl and holder.expire_time:
                 renewed = self._now + command.idempotency_ttl
                 self._holders[key] = replace(holder, expire_time=renewed)
@@ -88,6 +88,13 @@ class _Batch:
             flow=flow,
         )
         return Written(CreatedFlowRun(run=run, created=True), (change,))
+
+    def _holder_of(self, key: Key) -> Holder | None:
+        """Return who holds a key now; PostgreSQL: nobody if that run was deleted a moment ago."""
+        holder = self._holders.get(key)
+        if holder is None or holder.flow_run_id not in self._runs:
+            return None
+        return holder if holder.holds_at(self._now) else None
 
     def _new_run(self, command: CreateFlowRun) -> FlowRun:
         """Return a run with its first state."""

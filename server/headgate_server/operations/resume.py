@@ -17,6 +17,7 @@ from headgate_server.forms.schema import (
     AnswerRefusedError,
     CircularSchemaError,
     SchemaInvalidError,
+    ValidationTooLongError,
     check_answer,
 )
 from headgate_server.model.commands import Proposal, Resume
@@ -208,7 +209,7 @@ def _good_answer(command: Resume, keyset: RunInputKeyset, look: _Look) -> dict[s
         raise _BadAnswerError(SCHEMA_NOT_JSON) from error
     except AnswerRefusedError as error:
         raise _BadAnswerError(f"Reason: {error}") from error
-    except (CircularSchemaError, SchemaInvalidError) as error:
+    except (CircularSchemaError, SchemaInvalidError, ValidationTooLongError) as error:
         raise _BadAnswerError(str(error)) from error
     return answer
 
