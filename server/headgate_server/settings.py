@@ -164,7 +164,7 @@ class Settings:
     watch_age: timedelta = setting("30m", span("1s", "7d"), "How long one watch lasts, give or take a tenth; clients go on by themselves.")
     slow_consumer_timeout: timedelta = setting("30s", span("1s", "1h"), "How long a watcher may leave a message unread before its watch is ended.")
     max_wait: timedelta = setting("30s", span("1s", "10m"), "Longest time that one WaitFlowRuns waits.")
-    max_call: timedelta = setting("60s", span("1s", "1h"), "Longest time that any other unary call may take.")
+    max_call: timedelta = setting("60s", span("1s", "1h"), "Longest time that one unary call may take.")
     max_waiting_writes: int = setting("10000", number(1, 1_000_000), "Changes that may wait to be written before more are refused.")
     max_message: int = setting("4MiB", size("64KiB", "64MiB"), "Largest message in either direction.")
     max_json: int = setting("1MiB", size("1KiB", "16MiB"), "Largest JSON text.")

@@ -510,8 +510,8 @@ class SetFlowRunStateRequest(google.protobuf.message.Message):
     def inputs(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[headgate.v1.flow_run_input_pb2.NewFlowRunInput]:
         """Inputs to create with the state, if and only if the proposed state itself is written. At most 100, with distinct keys.
 
-        A pause brings its schema and its description this way. When a pause is accepted, inputs left under the keys of its
-        keyset by an earlier pause are deleted first.
+        A pause brings its schema and its description this way. When a pause is accepted, inputs that stand under the keys of
+        its keyset, as an earlier pause may have left them, are deleted first.
         """
 
     def __init__(
@@ -614,8 +614,8 @@ class ResumeFlowRunRequest(google.protobuf.message.Message):
     expected_version: builtins.int
     """Resume the run only if it is at this version. Unset resumes it at any."""
     request_id: builtins.str
-    """A UUID that names this logical request, so that it can be repeated safely: for 24 hours a repeat answers like the
-    first. May be empty.
+    """A UUID that names this logical request, so that it can be repeated safely: for 24 hours a repeat of a request that
+    was put to the rules answers like the first. One that was rejected for its answer is judged anew. May be empty.
     """
     def __init__(
         self,
