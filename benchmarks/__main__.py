@@ -1,6 +1,8 @@
 """Measure everything, print tables and write `latest.json`."""
 
 import argparse
+import signal
+import sys
 import tempfile
 import time
 from datetime import UTC, datetime
@@ -34,6 +36,8 @@ def main() -> None:
         help="keep servers on one core and the load off it: steadier where other programs are at work",
     )
     arguments = parser.parse_args()
+    # A run that is told to stop takes its servers and databases with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))
     parts = [arguments.only] if arguments.only else list(_PARTS)
     report = _measure(parts, is_quick=arguments.quick, is_pinned=arguments.pin)
     report.show()

@@ -4,6 +4,7 @@ import asyncio
 import multiprocessing
 import traceback
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
@@ -70,9 +71,12 @@ async def _serve_loop(pipe: Connection) -> None:
     while True:
         try:
             function, args, kwargs = await loop.run_in_executor(None, pipe.recv)
-        except EOFError:
+        except (EOFError, ConnectionError):
             return
-        pipe.send(await _outcome(function, args, kwargs))
+        outcome = await _outcome(function, args, kwargs)
+        # Whoever asked may have been stopped meanwhile.
+        with suppress(ConnectionError):
+            pipe.send(outcome)
 
 
 async def _outcome(

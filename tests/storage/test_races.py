@@ -62,7 +62,8 @@ async def test_two_servers_that_change_one_row_both_have_their_way(
         seen = counts(conn)
         meeting.attend()
         (note,) = commands
-        won = _UPDATE.run(conn, [(seen[note.name] + 1, note.name, seen[note.name])])
+        count = seen[note.name]
+        won = _UPDATE.run(conn, [((count,), (count + 1,), note.name)], [count])
         return [Written(Noted(name=note.name)) if won else LostRace(RefusedError("Too slow."))]
 
     work = Work(count_up, Noted)

@@ -87,7 +87,8 @@ class World(msgspec.Struct, frozen=True):
         flow_runs.insert(conn, [replace(run, parent_task_run_id=None) for run in self.runs])
         for run in self.runs:
             conn.execute(insert(TASK_RUN).values(id=_task_run_of(run.id), flow_run_id=run.id))
-        flow_runs.update(conn, [(run, 1) for run in self.runs])
+        stored = flow_runs.load(conn, [run.id for run in self.runs])
+        flow_runs.update(conn, [(run, stored[run.id]) for run in self.runs])
 
 
 def _task_run_of(run_id: str) -> str:

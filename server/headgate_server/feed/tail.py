@@ -98,14 +98,19 @@ class Tail:
             self._committed.clear()
             # A notification that fails is made up for by their next look.
             with suppress(HeadgateError):
-                await self._database.notify(CHANNEL)
+                await self._database.notify(CHANNEL, str(self.head))
             await asyncio.sleep(TELL_SECONDS)
+
+    def _hear(self, payload: str) -> None:
+        """Take a notification: how far the log goes. Our own come back to us and say nothing new."""
+        if int(payload) > self.head:
+            self.nudge()
 
     async def listen(self) -> None:
         """PostgreSQL: hear other servers, for ever."""
         while True:
             try:
-                async with self._database.listening(CHANNEL, self.nudge) as lost:
+                async with self._database.listening(CHANNEL, self._hear) as lost:
                     self._poll_seconds = HEARING_POLL_SECONDS
                     self.nudge()
                     await lost.wait()

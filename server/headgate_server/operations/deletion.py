@@ -88,9 +88,7 @@ def _orphaned(conn: Connection, now: datetime, orphans: Mapping[str, Loaded]) ->
         run_id: replace(each.run, parent_task_run_id=None, update_time=now)
         for run_id, each in orphans.items()
     }
-    kept = flow_runs.update(
-        conn, [(run, orphans[run_id].edition) for run_id, run in detached.items()]
-    )
+    kept = flow_runs.update(conn, [(run, orphans[run_id]) for run_id, run in detached.items()])
     return tuple(
         Change(
             kind=EventKind.RUN_UPDATE,

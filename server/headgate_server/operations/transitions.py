@@ -87,7 +87,12 @@ class _Batch:
         self._loaded = flow_runs.load(conn, list({each.flow_run_id for each in proposals}))
         self._runs = {run_id: loaded.run for run_id, loaded in self._loaded.items()}
         self._made = flow_runs.transitions_made(
-            conn, [made for each in proposals if (made := each.state.details.transition_id)]
+            conn,
+            [
+                (each.flow_run_id, made)
+                for each in proposals
+                if (made := each.state.details.transition_id)
+            ],
         )
         self._kept_inputs = inputs.find(conn, _pairs_of(proposals))
         self._states: list[tuple[str, State]] = []
@@ -188,7 +193,7 @@ class _Batch:
         if touched:
             held = flow_runs.update(
                 self._conn,
-                [(self._runs[run_id], self._loaded[run_id].edition) for run_id in touched],
+                [(self._runs[run_id], self._loaded[run_id]) for run_id in touched],
             )
             lost = touched - held
             self._write_along(lost)

@@ -56,7 +56,7 @@ def update_all(
             flow=loaded[run_id].flow,
         )
         outcomes.append(Written(ChangedFlowRun(run=full[run_id]), (change,)))
-    won = flow_runs.update(conn, [(full[run_id], loaded[run_id].edition) for run_id in named])
+    won = flow_runs.update(conn, [(full[run_id], loaded[run_id]) for run_id in named])
     for run_id in won:
         if named[run_id] & _IN_PAYLOAD:
             flow_runs.replace_payload(conn, full[run_id])

@@ -91,11 +91,10 @@ class BulkUpdate:
     """Updates rows by key, each only if its guard column still has the value expected."""
 
     def __init__(self, key: Column[Any], guard: Column[Any], *columns: Column[Any]) -> None:
-        table, names = key.table.name, [column.name for column in columns]
-        self._sqlite = (
-            f"UPDATE {table} SET {', '.join(f'{name} = ?' for name in names)} "
-            f"WHERE {key.name} = ? AND {guard.name} = ?"
-        )
+        self._table, self._key, self._guard = key.table.name, key.name, guard.name
+        self._names = [column.name for column in columns]
+        table, names = self._table, self._names
+        self._narrow: dict[tuple[int, ...], str] = {}
         given = ", ".join(f"new_{name}" for name in [*names, "key", "guard"])
         # PostgreSQL: rows are locked in the order of their keys first, so that two servers never wait for each other.
         self._postgresql = (
@@ -108,15 +107,38 @@ class BulkUpdate:
             f"WHERE t.{key.name} = new_key RETURNING t.{key.name}"
         )
 
-    def run(self, conn: Connection, rows: Sequence[Row]) -> set[Any]:
-        """Update the rows, given as the new values, the key and the guard; return the keys of those that were."""
+    def run(
+        self, conn: Connection, rows: Sequence[tuple[Row, Row, Any]], guards: Sequence[Any]
+    ) -> set[Any]:
+        """Update rows, and return the keys of those that were.
+
+        Args:
+            conn: The connection that writes.
+            rows: The values before, the values after, and the key of each row.
+            guards: The value that the guard of each row must have.
+        """
         if not rows:
             return set()
-        if conn.dialect.name == "sqlite":
-            _change_sqlite(conn, self._sqlite, rows)
-            return {row[-2] for row in rows}
-        answer = _ask_postgresql(conn, self._postgresql, _transposed(rows))
-        return {key for (key,) in answer}
+        if conn.dialect.name != "sqlite":
+            whole = [(*new, key, guard) for (_, new, key), guard in zip(rows, guards, strict=True)]
+            return {key for (key,) in _ask_postgresql(conn, self._postgresql, _transposed(whole))}
+        # SQLite: an update writes each index of the columns it names anew, even where nothing changes: so it names few.
+        alike: dict[tuple[int, ...], list[Row]] = {}
+        for (old, new, key), guard in zip(rows, guards, strict=True):
+            places = tuple(place for place, value in enumerate(new) if value != old[place])
+            alike.setdefault(places, []).append((*(new[place] for place in places), key, guard))
+        for places, narrow in alike.items():
+            _change_sqlite(conn, self._sqlite(places), narrow)
+        return {key for _, _, key in rows}
+
+    def _sqlite(self, places: tuple[int, ...]) -> str:
+        """Return the statement that sets the columns at these places."""
+        if places not in self._narrow:
+            sets = ", ".join(f"{self._names[place]} = ?" for place in places)
+            self._narrow[places] = (
+                f"UPDATE {self._table} SET {sets} WHERE {self._key} = ? AND {self._guard} = ?"
+            )
+        return self._narrow[places]
 
 
 class BulkDelete:

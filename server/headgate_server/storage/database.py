@@ -94,7 +94,7 @@ class Database:
 
         # Reads see one moment, so that a snapshot and its revision agree.
         reader = engine(readers, "REPEATABLE READ")
-        writing = engine(3, "AUTOCOMMIT").execution_options(asks_driver=True)
+        writing = engine(2, "AUTOCOMMIT").execution_options(asks_driver=True)
         return cls(DatabaseKind.POSTGRESQL, reader, PostgresqlWriting(writing))
 
     async def read(self, function: Callable[..., T], *arguments: Any, **named: Any) -> T:
@@ -125,17 +125,17 @@ class Database:
         with translated_errors():
             return await self._writing.write(function)
 
-    async def notify(self, channel: str) -> None:
-        """PostgreSQL: tell every listening server to look at the log; SQLite: there is nobody to tell."""
+    async def notify(self, channel: str, payload: str) -> None:
+        """PostgreSQL: tell every listening server something; SQLite: there is nobody to tell."""
         if isinstance(self._writing, PostgresqlWriting):
             with translated_errors():
-                await self._writing.notify(channel)
+                await self._writing.notify(channel, payload)
 
     @contextlib.asynccontextmanager
     async def listening(
-        self, channel: str, heard: Callable[[], None]
+        self, channel: str, heard: Callable[[str], None]
     ) -> AsyncIterator[asyncio.Event]:
-        """PostgreSQL: call `heard` at each notification; yield an event that is set when the connection is lost.
+        """PostgreSQL: call `heard` with the payload of each notification; yield an event that is set when the connection is lost.
 
         SQLite: nothing is ever heard or lost.
         """

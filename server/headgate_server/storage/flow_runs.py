@@ -11,7 +11,14 @@ from sqlalchemy import delete as delete_from
 from headgate_server.model.flow_runs import FlowRun
 from headgate_server.model.flows import Flow
 from headgate_server.model.states import State
-from headgate_server.storage.bulk import BulkDelete, BulkInsert, BulkSelect, BulkUpdate, Row
+from headgate_server.storage.bulk import (
+    BulkDelete,
+    BulkInsert,
+    BulkSelect,
+    BulkSelectPairs,
+    BulkUpdate,
+    Row,
+)
 from headgate_server.storage.tables import (
     FLOW,
     FLOW_RUN,
@@ -88,11 +95,12 @@ _FULL: Final = BulkSelect(
 )
 _BASIC: Final = BulkSelect(select(FLOW_RUN.c.id, FLOW_RUN.c.body), FLOW_RUN.c.id)
 _EDITIONS: Final = BulkSelect(select(FLOW_RUN.c.id, FLOW_RUN.c.edition), FLOW_RUN.c.id)
-_TRANSITIONS: Final = BulkSelect(
+_TRANSITIONS: Final = BulkSelectPairs(
+    # SQLite: only a statement that leaves out what an index leaves out can use that index.
     select(FLOW_RUN_STATE.c.flow_run_id, FLOW_RUN_STATE.c.transition_id).where(
         FLOW_RUN_STATE.c.transition_id.is_not(None)
     ),
-    FLOW_RUN_STATE.c.transition_id,
+    *(FLOW_RUN_STATE.c.flow_run_id, FLOW_RUN_STATE.c.transition_id),
 )
 
 
@@ -136,9 +144,11 @@ def current_data(conn: Connection, run_ids: Sequence[str]) -> dict[str, str | No
     return {row[0]: row[1] for row in _CURRENT_DATA.run(conn, run_ids)}
 
 
-def transitions_made(conn: Connection, transition_ids: Sequence[str]) -> set[tuple[str, str]]:
+def transitions_made(
+    conn: Connection, transitions: Sequence[tuple[str, str]]
+) -> set[tuple[str, str]]:
     """Return which of these transitions were made, as pairs of run id and transition id."""
-    return {(run_id, made) for run_id, made in _TRANSITIONS.run(conn, transition_ids)}
+    return {(run_id, made) for run_id, made in _TRANSITIONS.run(conn, transitions)}
 
 
 def insert(conn: Connection, runs: Sequence[FlowRun]) -> None:
@@ -156,14 +166,19 @@ def insert(conn: Connection, runs: Sequence[FlowRun]) -> None:
     _INSERT_TAGS.run(conn, [(run.id, tag) for run in runs for tag in run.tags])
 
 
-def update(conn: Connection, changed: Sequence[tuple[FlowRun, int]]) -> set[str]:
-    """Write runs as they now stand, each with the edition it was loaded at.
+def update(conn: Connection, changed: Sequence[tuple[FlowRun, Loaded]]) -> set[str]:
+    """Write runs as they now stand, each with what was loaded before it was changed.
 
     Returns:
         The ids of the runs that were written. The others had moved on.
     """
     return _UPDATE.run(
-        conn, [(*_changing(run, edition + 1), run.id, edition) for run, edition in changed]
+        conn,
+        [
+            (_changing(before.run, before.edition), _changing(run, before.edition + 1), run.id)
+            for run, before in changed
+        ],
+        [before.edition for _, before in changed],
     )
 
 

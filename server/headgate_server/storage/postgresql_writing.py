@@ -22,10 +22,11 @@ class PostgresqlWriting:
         """Make it without connecting yet.
 
         Args:
-            engine: Connects in AUTOCOMMIT, to three connections at most: one writes, one tells, one hears.
+            engine: Connects in AUTOCOMMIT, to two connections at most: one writes, one tells and hears.
         """
         self._engine = engine
         self._conn: AsyncConnection | None = None
+        self._listener: Any = None
 
     async def write(self, function: Callable[[Connection], T]) -> T:
         """Run a function in one transaction, and return once that is committed."""
@@ -53,24 +54,26 @@ class PostgresqlWriting:
             await broken.invalidate()
             await broken.close()
 
-    async def notify(self, channel: str) -> None:
-        """Tell every server that listens to look at the log."""
-        async with self._engine.connect() as conn:
-            await (await driver_of(conn)).execute(f"NOTIFY {channel}")
+    async def notify(self, channel: str, payload: str) -> None:
+        """Tell every server that listens, through the connection that listens here; without one, nobody is told."""
+        if self._listener is not None:
+            await self._listener.execute(f"NOTIFY {channel}, '{payload}'")
 
     @contextlib.asynccontextmanager
     async def listening(
-        self, channel: str, heard: Callable[[], None]
+        self, channel: str, heard: Callable[[str], None]
     ) -> AsyncIterator[asyncio.Event]:
-        """Call `heard` at each notification; yield an event that is set when the connection is lost."""
+        """Call `heard` with the payload of each notification; yield an event that is set when the connection is lost."""
         lost = asyncio.Event()
         async with self._engine.connect() as conn:
             driver = await driver_of(conn)
             driver.add_termination_listener(lambda _: lost.set())
-            await driver.add_listener(channel, lambda *_: heard())
+            await driver.add_listener(channel, lambda *told: heard(told[-1]))
+            self._listener = driver
             try:
                 yield lost
             finally:
+                self._listener = None
                 await conn.invalidate()
 
     async def close(self) -> None:

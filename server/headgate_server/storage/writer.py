@@ -143,6 +143,8 @@ class Writer:
             self._something_waits.clear()
             while batch := self._next_batch():
                 await self._write(batch)
+                # Those just answered may have more to write: let them, and the next batch is larger.
+                await asyncio.sleep(0)
             if self._is_closed:
                 return
 
