@@ -3,11 +3,16 @@
 import asyncio
 import os
 import shutil
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 # Tests start programs while calls are under way; what gRPC does around a fork for those who go on without exec can hang then.
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+
+# Started in the background, we ignore Ctrl-C, and so would the programs that tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest
 from sqlalchemy.engine import make_url
