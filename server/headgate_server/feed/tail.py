@@ -104,6 +104,7 @@ class Tail:
     def _hear(self, payload: str) -> None:
         """Take a notification: how far the log goes. Our own come back to us and say nothing new."""
         if int(payload) > self.head:
+            self._metrics.tail_lag.set(int(payload) - self.head)
             self.nudge()
 
     async def listen(self) -> None:
@@ -130,6 +131,7 @@ class Tail:
             if fresh:
                 self._hand_on(fresh)
             if is_all:
+                self._metrics.tail_lag.set(0)
                 return
 
     def _hand_on(self, happened: Sequence[Event]) -> None:

@@ -34,7 +34,7 @@ R = TypeVar("R")
 
 BATCH_SIZE: Final = 200
 """Members of one transaction at most: larger ones gain nothing and make everybody wait."""
-ATTEMPTS: Final = 10
+ATTEMPTS: Final = 50
 """How often a change that lost a race against another server is tried before its caller is told."""
 
 
