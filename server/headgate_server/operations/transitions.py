@@ -84,16 +84,10 @@ class _Batch:
     def __init__(self, conn: Connection, now: datetime, proposals: Sequence[Proposal]) -> None:
         self._conn = conn
         self._now = now
-        self._loaded = flow_runs.load(conn, list({each.flow_run_id for each in proposals}))
-        self._runs = {run_id: loaded.run for run_id, loaded in self._loaded.items()}
-        self._made = flow_runs.transitions_made(
-            conn,
-            [
-                (each.flow_run_id, made)
-                for each in proposals
-                if (made := each.state.details.transition_id)
-            ],
+        self._loaded, self._made = flow_runs.load_for_transitions(
+            conn, [(each.flow_run_id, each.state.details.transition_id) for each in proposals]
         )
+        self._runs = {run_id: loaded.run for run_id, loaded in self._loaded.items()}
         self._kept_inputs = inputs.find(conn, _pairs_of(proposals))
         self._states: list[tuple[str, State]] = []
         self._created: list[FlowRunInput] = []

@@ -6,14 +6,17 @@ of connections that write are asked directly: what SQLAlchemy does around a stat
 """
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 from sqlalchemy import (
     Column,
     Connection,
     Select,
+    Text,
+    column,
     literal_column,
+    table,
     tuple_,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -205,6 +208,30 @@ class BulkSelectPairs:
         return _ask_postgresql(conn, self._postgresql, _transposed(pairs))
 
 
+class BulkLookup:
+    """Selects what belongs to many given pairs of texts, with one statement."""
+
+    GIVEN: Final = table("given", column("first", Text), column("second", Text))
+    """The pairs, to join other tables with."""
+
+    def __init__(self, statement: Select[Any]) -> None:
+        """Make it of a statement that selects from `GIVEN`."""
+        first, second = (f"json_extract(value, '$[{place}]')" for place in (0, 1))
+        in_json = f"SELECT {first}, {second} FROM json_each(?)"
+        in_arrays = "SELECT * FROM unnest($1::text[], $2::text[])"
+        given = f"WITH {self.GIVEN.name} (first, second) AS"
+        self._sqlite = f"{given} ({in_json}) {statement.compile(dialect=_SQLITE)}"
+        self._postgresql = f"{given} ({in_arrays}) {statement.compile(dialect=_POSTGRESQL)}"
+
+    def run(self, conn: Connection, pairs: Sequence[tuple[str, str | None]]) -> Sequence[Row]:
+        """Return the rows found, in no order."""
+        if not pairs:
+            return ()
+        if conn.dialect.name == "sqlite":
+            return _ask_sqlite(conn, self._sqlite, (msgspec.json.encode(pairs).decode(),))
+        return _ask_postgresql(conn, self._postgresql, _transposed(pairs))
+
+
 def _change_sqlite(conn: Connection, statement: str, rows: Sequence[Row]) -> None:
     """SQLite: execute a statement once for each row. Only the connection that writes does that."""
     driver: Any = conn.connection.driver_connection
@@ -252,6 +279,7 @@ __all__ = [
     "BulkAppend",
     "BulkDelete",
     "BulkInsert",
+    "BulkLookup",
     "BulkSelect",
     "BulkSelectPairs",
     "BulkUpdate",

@@ -7,7 +7,7 @@ beside it. PostgreSQL: everything runs on the event loop through asyncpg.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Literal, Self, TypeVar
 
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import URL, make_url
@@ -33,10 +33,15 @@ class Database:
     """Runs plain functions of a connection, in transactions."""
 
     def __init__(
-        self, kind: DatabaseKind, reader: AsyncEngine, writing: SqliteWriting | PostgresqlWriting
+        self,
+        kind: DatabaseKind,
+        reader: AsyncEngine,
+        asker: AsyncEngine,
+        writing: SqliteWriting | PostgresqlWriting,
     ) -> None:
         self.kind = kind
         self._reader = reader
+        self._asker = asker
         self._writing = writing
 
     @classmethod
@@ -69,17 +74,20 @@ class Database:
         prepare = _prepare_sqlite(synchronous)
         event.listen(reader.sync_engine, "connect", prepare)
         event.listen(reader.sync_engine, "begin", _begin_reading)
-        return cls(DatabaseKind.SQLITE, reader, SqliteWriting(url, prepare))
+        return cls(DatabaseKind.SQLITE, reader, reader, SqliteWriting(url, prepare))
 
     @classmethod
     def _open_postgresql(cls, url: URL, readers: int, statement_seconds: float) -> Self:
-        def engine(size: int, isolation: str) -> AsyncEngine:
+        def engine(
+            size: int, isolation: str, reset: Literal["rollback"] | None = "rollback"
+        ) -> AsyncEngine:
             return create_async_engine(
                 url.set(drivername="postgresql+asyncpg"),
                 pool_size=size,
                 max_overflow=0,
                 pool_timeout=_POOL_SECONDS,
                 pool_pre_ping=False,
+                pool_reset_on_return=reset,
                 isolation_level=isolation,
                 connect_args={
                     "timeout": _POOL_SECONDS,
@@ -94,8 +102,9 @@ class Database:
 
         # Reads see one moment, so that a snapshot and its revision agree.
         reader = engine(readers, "REPEATABLE READ")
+        asker = engine(2, "AUTOCOMMIT", reset=None).execution_options(asks_driver=True)
         writing = engine(2, "AUTOCOMMIT").execution_options(asks_driver=True)
-        return cls(DatabaseKind.POSTGRESQL, reader, PostgresqlWriting(writing))
+        return cls(DatabaseKind.POSTGRESQL, reader, asker, PostgresqlWriting(writing))
 
     async def read(self, function: Callable[..., T], *arguments: Any, **named: Any) -> T:
         """Run a function of a connection that only reads, in one transaction that sees one moment.
@@ -105,6 +114,18 @@ class Database:
         """
         async with self.snapshot() as conn:
             return await conn.run_sync(function, *arguments, **named)
+
+    async def ask(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Run a function of a connection that executes one statement, which only reads.
+
+        PostgreSQL: without a transaction around it, for to begin and to end one are two journeys more.
+
+        Raises:
+            DatabaseUnavailableError: The database did not answer.
+        """
+        with translated_errors():
+            async with self._asker.connect() as conn:
+                return await conn.run_sync(function, *arguments)
 
     @contextlib.asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
@@ -155,6 +176,7 @@ class Database:
         """Close every connection. Transactions that have begun are finished first."""
         await self._all_returned()
         await self._reader.dispose()
+        await self._asker.dispose()
         await self._writing.close()
 
     async def _all_returned(self) -> None:

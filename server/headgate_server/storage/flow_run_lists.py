@@ -11,7 +11,7 @@ from headgate_server.model.flow_runs import FlowRun
 from headgate_server.model.paging import Page, PageRequest
 from headgate_server.model.states import State
 from headgate_server.storage.flow_runs import decode_run, decode_state, load_full
-from headgate_server.storage.narrowing import conditions_for_count, conditions_for_list
+from headgate_server.storage.narrowing import conditions_for_count, conditions_for_list, led_by
 from headgate_server.storage.paging import Order, read_page
 from headgate_server.storage.tables import FLOW_RUN, FLOW_RUN_STATE
 from headgate_server.storage.times import to_micros
@@ -48,10 +48,11 @@ def list_page(
         PageTokenMismatchError: The token is not of this list.
     """
     order = _within_bounds(_ORDERS[sort], query)
-    conditions = conditions_for_list(conn, query, order.key)
+    led, rest = led_by(conn, query, order)
+    conditions = conditions_for_list(conn, rest, order.key)
     # A full view is read by id in a second step, so that nothing wide is sorted.
     statement = select(_RUN.id if is_full else _RUN.body)
-    found = read_page(conn, statement, conditions, order, page, "flow runs", query)
+    found = read_page(conn, statement, conditions, led, page, "flow runs", query)
     if is_full:
         full = load_full(conn, [row.id for row in found.items])
         runs = [full[row.id] for row in found.items]

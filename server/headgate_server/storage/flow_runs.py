@@ -14,8 +14,8 @@ from headgate_server.model.states import State
 from headgate_server.storage.bulk import (
     BulkDelete,
     BulkInsert,
+    BulkLookup,
     BulkSelect,
-    BulkSelectPairs,
     BulkUpdate,
     Row,
 )
@@ -95,12 +95,24 @@ _FULL: Final = BulkSelect(
 )
 _BASIC: Final = BulkSelect(select(FLOW_RUN.c.id, FLOW_RUN.c.body), FLOW_RUN.c.id)
 _EDITIONS: Final = BulkSelect(select(FLOW_RUN.c.id, FLOW_RUN.c.edition), FLOW_RUN.c.id)
-_TRANSITIONS: Final = BulkSelectPairs(
-    # SQLite: only a statement that leaves out what an index leaves out can use that index.
-    select(FLOW_RUN_STATE.c.flow_run_id, FLOW_RUN_STATE.c.transition_id).where(
-        FLOW_RUN_STATE.c.transition_id.is_not(None)
-    ),
-    *(FLOW_RUN_STATE.c.flow_run_id, FLOW_RUN_STATE.c.transition_id),
+_FOR_TRANSITIONS: Final = BulkLookup(
+    select(
+        FLOW_RUN.c.id,
+        FLOW_RUN.c.edition,
+        FLOW_RUN.c.body,
+        FLOW.c.body.label("flow_body"),
+        FLOW_RUN_STATE.c.transition_id,
+    )
+    .join_from(BulkLookup.GIVEN, FLOW_RUN, FLOW_RUN.c.id == BulkLookup.GIVEN.c.first)
+    .join(FLOW)
+    .join(
+        FLOW_RUN_STATE,
+        (FLOW_RUN_STATE.c.flow_run_id == FLOW_RUN.c.id)
+        & (FLOW_RUN_STATE.c.transition_id == BulkLookup.GIVEN.c.second)
+        # SQLite: only a statement that leaves out what an index leaves out can use that index.
+        & FLOW_RUN_STATE.c.transition_id.is_not(None),
+        isouter=True,
+    )
 )
 
 
@@ -116,9 +128,26 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
 def load(conn: Connection, run_ids: Sequence[str]) -> dict[str, Loaded]:
     """Return the runs that exist among these, in BASIC view, by id."""
     return {
-        run_id: Loaded(run=decode_run(body), edition=edition, flow=_decode_flow(bytes(flow_body)))
+        run_id: _loaded(edition, body, flow_body)
         for run_id, edition, body, flow_body in _LOAD.run(conn, run_ids)
     }
+
+
+def load_for_transitions(
+    conn: Connection, transitions: Sequence[tuple[str, str | None]]
+) -> tuple[dict[str, Loaded], set[tuple[str, str]]]:
+    """Return the runs that exist among these, as `load` does, and which of the transitions were made.
+
+    Transitions are pairs of run id and transition id, if there is one.
+    """
+    loaded: dict[str, Loaded] = {}
+    made: set[tuple[str, str]] = set()
+    for run_id, edition, body, flow_body, transition_id in _FOR_TRANSITIONS.run(conn, transitions):
+        if run_id not in loaded:
+            loaded[run_id] = _loaded(edition, body, flow_body)
+        if transition_id is not None:
+            made.add((run_id, transition_id))
+    return loaded, made
 
 
 def changed(conn: Connection, editions: Mapping[str, int]) -> set[str]:
@@ -142,13 +171,6 @@ def load_full(conn: Connection, run_ids: Sequence[str]) -> dict[str, FlowRun]:
 def current_data(conn: Connection, run_ids: Sequence[str]) -> dict[str, str | None]:
     """Return the data of the current states of these runs, by run id."""
     return {row[0]: row[1] for row in _CURRENT_DATA.run(conn, run_ids)}
-
-
-def transitions_made(
-    conn: Connection, transitions: Sequence[tuple[str, str]]
-) -> set[tuple[str, str]]:
-    """Return which of these transitions were made, as pairs of run id and transition id."""
-    return {(run_id, made) for run_id, made in _TRANSITIONS.run(conn, transitions)}
 
 
 def insert(conn: Connection, runs: Sequence[FlowRun]) -> None:
@@ -253,6 +275,10 @@ def basic(run: FlowRun) -> FlowRun:
         context_json=None,
         job_variables_json=None,
     )
+
+
+def _loaded(edition: int, body: bytes, flow_body: bytes) -> Loaded:
+    return Loaded(run=decode_run(body), edition=edition, flow=_decode_flow(bytes(flow_body)))
 
 
 def _full(

@@ -5,10 +5,14 @@ A lone caller is served at once. Many callers share a transaction, a statement a
 
 import asyncio
 from collections.abc import Mapping
+from typing import Final
 
 from headgate_server.model.flow_runs import FlowRun
 from headgate_server.storage import flow_runs
 from headgate_server.storage.database import Database
+
+_QUIET_TURNS: Final = 8
+"""A turn takes a few microseconds where nothing happens, a query some hundred."""
 
 
 class Gathering:
@@ -38,5 +42,11 @@ class Gathering:
     async def _read(self) -> Mapping[str, FlowRun]:
         """Wait for the query under way, then read all that was asked for until now."""
         async with self._turn:
+            # Those just answered may ask again, and calls arrive one by one: go on once none has for a few turns of the loop.
+            seen = quiet = 0
+            while quiet < _QUIET_TURNS:
+                quiet = 0 if seen < len(self._ids) else quiet + 1
+                seen = len(self._ids)
+                await asyncio.sleep(0)
             ids, self._ids, self._next = self._ids, [], None
-            return await self._database.read(self._load, list(dict.fromkeys(ids)))
+            return await self._database.ask(self._load, list(dict.fromkeys(ids)))

@@ -3,12 +3,13 @@
 SQLite keeps no statistics of how common values are: it takes any index that a condition could use and sorts whatever that
 leads to. For the failed runs among a million by name that is good, for the completed ones it takes seconds. So we look how
 many rows the indexes lead to, without counting far: few rows are gathered and sorted, many are met soon enough on a walk along
-the index of the order. PostgreSQL knows all that by itself.
+the index of the order. PostgreSQL knows all that by itself, but not where along an order the rows with a value are.
 """
 
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple, TypeVar
 
+from msgspec.structs import replace
 from sqlalchemy import Column, Connection, Select, and_, case, func, select
 
 from headgate_server.model.filters import (
@@ -33,9 +34,10 @@ from headgate_server.storage.filters import (
     is_within,
 )
 from headgate_server.storage.membership import is_one_of
+from headgate_server.storage.paging import Lead, Order
 from headgate_server.storage.tables import FLOW, FLOW_RUN, FLOW_RUN_TAG
 
-__all__ = ["conditions_for_count", "conditions_for_flows", "conditions_for_list"]
+__all__ = ["conditions_for_count", "conditions_for_flows", "conditions_for_list", "led_by"]
 
 F = TypeVar("F", StateFilter, ReferenceFilter, TagsFilter)
 
@@ -67,6 +69,27 @@ def conditions_for_list(conn: Connection, query: RunQuery, key: Column[Any] | No
         return conditions
     few = _fewest(conn, leads)
     return [*along, _hidden(conditions)] if few is None else [few, _hidden(conditions)]
+
+
+def led_by(conn: Connection, query: RunQuery, order: Order) -> tuple[Order, RunQuery]:
+    """Return an order that reads along an index that begins with a condition, and the query without that condition.
+
+    Both as they are where there is no such index. SQLite: also, for `conditions_for_list` sees to that there.
+    """
+    given = query.flow_runs
+    if (
+        conn.dialect.name == "sqlite"
+        or given is None
+        or given.operator is Operator.OR
+        or order.key is not FLOW_RUN.c.effective_start_time
+    ):
+        return order, query
+    state = _if_and(given.state, StateFilter())
+    if not state.type_any:
+        return order, query
+    lead = Lead(FLOW_RUN.c.state_type, tuple(sorted(set(state.type_any))))
+    rest = replace(given, state=replace(state, type_any=None))
+    return replace(order, lead=lead), replace(query, flow_runs=rest)
 
 
 def conditions_for_count(conn: Connection, query: RunQuery) -> list[Clause]:

@@ -22,12 +22,14 @@ from sqlalchemy import (
     null,
     select,
     tuple_,
+    union_all,
 )
 
 from headgate_server.model.errors import PageTokenMismatchError
 from headgate_server.model.paging import Page, PageRequest
+from headgate_server.storage.membership import is_one_of
 
-__all__ = ["Order", "read_page"]
+__all__ = ["Lead", "Order", "read_page"]
 
 _INT64_MIN: Final = -(2**63)
 _INT64_MAX: Final = 2**63 - 1
@@ -37,6 +39,19 @@ _Value: TypeAlias = (
     Annotated[int, msgspec.Meta(ge=_INT64_MIN, le=_INT64_MAX)]
     | Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*$")]
 )
+
+
+class Lead(msgspec.Struct, frozen=True):
+    """A column with the values that the rows of a list have in it, to be read value by value along an index.
+
+    PostgreSQL: it takes rows with a value for evenly spread along the key, and walks along the index of the key alone past all
+    that have another, however many come first.
+    """
+
+    column: Column[Any]
+    """A text."""
+    values: tuple[str, ...]
+    """At least one; each is another part of the index."""
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +66,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """Least key in the list as its conditions have it. With a bound there are no rows without a key."""
     highest: int | None = None
     """Greatest key in the list as its conditions have it. With a bound there are no rows without a key."""
+    lead: Lead | None = None
+    """Values that an index has before the key; the list has the rows with one of them, its conditions need not say so."""
 
     @property
     def has_rows_without_key(self) -> bool:
@@ -106,7 +123,7 @@ def read_page(
     rows: list[Row[Any]] = []
     for part in _parts(statement, conditions, order, after):
         wanted = request.size + 1 - len(rows)
-        found = conn.execute(part.limit(wanted).offset(to_skip)).fetchall()
+        found = conn.execute(part.take(wanted, after=to_skip)).fetchall()
         rows += found
         if len(rows) > request.size:
             last = rows[request.size - 1]
@@ -114,8 +131,48 @@ def read_page(
             return Page(
                 items=tuple(rows[: request.size]), next_token=_make_token(position, list_digest)
             )
-        to_skip = 0 if found or not to_skip else to_skip - _count(conn, part, at_most=to_skip)
+        to_skip = 0 if found or not to_skip else to_skip - part.count(conn, at_most=to_skip)
     return Page(items=tuple(rows))
+
+
+class _Part(msgspec.Struct, frozen=True):
+    """Rows of a list that follow each other."""
+
+    rows: Select[Any]
+    """In no order, and whatever they have in the lead."""
+    order: Order
+    by: tuple[Column[Any], ...]
+    """What they are sorted by."""
+
+    def take(self, limit: int, *, after: int) -> Select[Any]:
+        """Return the statement for the first of the rows behind so many."""
+        lead = self.order.lead
+        if lead is None:
+            return self._sorted(self.rows, self.by).limit(limit).offset(after)
+        if len(lead.values) == 1:
+            return self._along(lead.column, lead.values[0]).limit(limit).offset(after)
+        by_value = (
+            self._along(lead.column, value).limit(limit + after).subquery() for value in lead.values
+        )
+        merged = union_all(*(select(each) for each in by_value)).subquery()
+        sorted_by = (merged.c.page_key, merged.c.page_id)[-len(self.by) :]
+        return self._sorted(select(merged), sorted_by).limit(limit).offset(after)
+
+    def count(self, conn: Connection, *, at_most: int) -> int:
+        """Return how many rows there are."""
+        lead = self.order.lead
+        among = [] if lead is None else [is_one_of(lead.column, lead.values)]
+        ids = self.rows.with_only_columns(literal(1)).where(*among).limit(at_most).subquery()
+        return conn.execute(select(func.count()).select_from(ids)).scalar_one()
+
+    def _along(self, lead: Column[Any], value: str) -> Select[Any]:
+        """Return the rows with a value, sorted."""
+        # An equation would leave the choice among indexes; in this order only the one that begins with the lead has them.
+        rows = self.rows.where(lead >= value, lead <= value)
+        return self._sorted(rows, (lead, *self.by))
+
+    def _sorted(self, rows: Select[Any], by: Sequence[ColumnElement[Any]]) -> Select[Any]:
+        return rows.order_by(*(each.desc() if self.order.is_descending else each for each in by))
 
 
 def _parts(
@@ -123,8 +180,8 @@ def _parts(
     conditions: Sequence[ColumnElement[bool]],
     order: Order,
     after: _Position | None,
-) -> list[Select[Any]]:
-    """Return what is left of a list, as statements whose rows follow each other."""
+) -> list[_Part]:
+    """Return what is left of a list, in parts that follow each other."""
     key, row_id = order.key, order.id
     statement = statement.add_columns(
         row_id.label("page_id"), (null() if key is None else key).label("page_key")
@@ -132,15 +189,17 @@ def _parts(
     # Where several conditions bound a key, both databases begin at the first: that must be the one that leads furthest.
     beyond = [] if after is None else [_is_beyond(order, (row_id, after.id))]
     if key is None:
-        return [_sorted(statement.where(*beyond, *conditions), order, row_id)]
+        return [_Part(statement.where(*beyond, *conditions), order, (row_id,))]
     parts = []
     if after is None or after.key is not None:
         bounds = _bounds(key, order, after)
-        parts.append(_sorted(statement.where(*bounds, *conditions), order, key, row_id))
+        parts.append(_Part(statement.where(*bounds, *conditions), order, (key, row_id)))
         beyond = []
     if order.has_rows_without_key:
         without_key = statement.where(key.is_(None), *beyond, *conditions)
-        parts.append(_sorted(without_key, order, row_id))
+        # An index that begins with a lead goes on with the key.
+        by = (row_id,) if order.lead is None else (key, row_id)
+        parts.append(_Part(without_key, order, by))
     return parts
 
 
@@ -166,16 +225,6 @@ def _is_beyond(order: Order, *place: tuple[Column[Any], object]) -> ColumnElemen
     row = tuple_(*(column for column, _ in place))
     last = tuple_(*(literal(value, column.type) for column, value in place))
     return row < last if order.is_descending else row > last
-
-
-def _sorted(statement: Select[Any], order: Order, *columns: Column[Any]) -> Select[Any]:
-    return statement.order_by(*(each.desc() if order.is_descending else each for each in columns))
-
-
-def _count(conn: Connection, part: Select[Any], at_most: int) -> int:
-    """Return how many rows a part has."""
-    ids = part.with_only_columns(literal(1)).order_by(None).limit(at_most).subquery()
-    return conn.execute(select(func.count()).select_from(ids)).scalar_one()
 
 
 def _make_token(position: _Position, list_digest: bytes) -> str:
