@@ -53,7 +53,7 @@ INFO = ServerInfo(
     head_revision=9,
     oldest_revision=1,
     epoch="epoch",
-    schema_revision="0001",
+    schema_revision="0002",
 )
 RUNNING = pb.ProposedState(type=pb.STATE_TYPE_RUNNING)
 ACCEPTED = Verdict(status=VerdictStatus.ACCEPT, run=RUN, is_written=True, revision=5)

@@ -8,6 +8,7 @@ import msgspec
 from headgate_server.model.flow_runs import FlowRun
 from headgate_server.model.flows import Flow
 from headgate_server.model.inputs import FlowRunInput
+from headgate_server.model.task_runs import TaskRun
 
 
 class EventKind(StrEnum):
@@ -23,6 +24,12 @@ class EventKind(StrEnum):
     """An input was left with a run."""
     INPUT_DELETED = "INPUT_DELETED"
     """An input was taken from a run."""
+    TASK_STATE_CHANGE = "TASK_STATE_CHANGE"
+    """A task run took a new state."""
+    TASK_UPDATE = "TASK_UPDATE"
+    """A task run changed without taking a new state."""
+    TASK_DELETED = "TASK_DELETED"
+    """A task run was deleted, alone or with its flow run."""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -30,6 +37,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     kind: EventKind
     flow_run_id: str
+    """The run; for inputs and task runs the run that they belong to."""
     before: FlowRun | None = None
     """The run before, in BASIC view and without the data of its state; None for a new run and for inputs."""
     after: FlowRun | None = None
@@ -38,6 +46,10 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The flow of the run when it changed, so that filters on it can be judged long afterwards; None for inputs."""
     input: FlowRunInput | None = None
     """The input that was created or deleted."""
+    task_before: TaskRun | None = None
+    """The task run before, without the data of its state; None for a new one and for other kinds."""
+    task_after: TaskRun | None = None
+    """The task run after, without the data of its state; None for a deleted one and for other kinds."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Filters: conditions on flows and flow runs, as values.
+"""Filters: conditions on flows, runs and what belongs to them, as values.
 
 None means that a member was not given, an empty tuple that it was given and is empty; the two differ. A member that is
 given without a condition holds always. `matches` in `headgate_server.model.matching` and the SQL in `headgate_server.storage.filters` give them the same meaning.
@@ -117,11 +117,82 @@ class FlowFilter(Filter, frozen=True, kw_only=True):
     deployment: PresenceFilter | None = None
 
 
+class ExistsFilter(Filter, frozen=True, kw_only=True):
+    """Whether there are any."""
+
+    exists: bool | None = None
+
+
+class TaskRunFilter(Filter, frozen=True, kw_only=True):
+    """Conditions on task runs."""
+
+    operator: Operator = Operator.AND
+    id: IdFilter | None = None
+    name: NameFilter | None = None
+    tags: TagsFilter | None = None
+    state: StateFilter | None = None
+    start_time: TimeFilter | None = None
+    subflow_runs: ExistsFilter | None = None
+    """Whether the task run stands for a subflow run."""
+    flow_run_id: ReferenceFilter | None = None
+    """`is_null` true matches no task run, for each has a flow run; false says nothing."""
+
+
+class EqualFilter(Filter, frozen=True, kw_only=True):
+    """The fact is this one."""
+
+    eq: bool | None = None
+
+
+class DeploymentFilter(Filter, frozen=True, kw_only=True):
+    """Conditions on deployments."""
+
+    operator: Operator = Operator.AND
+    id: IdFilter | None = None
+    name: NameFilter | None = None
+    paused: EqualFilter | None = None
+    tags: TagsFilter | None = None
+    work_queue_name: AnyFilter | None = None
+
+
+class WorkPoolFilter(Filter, frozen=True, kw_only=True):
+    """Conditions on work pools."""
+
+    operator: Operator = Operator.AND
+    id: IdFilter | None = None
+    name: AnyFilter | None = None
+    type: AnyFilter | None = None
+
+
+class QueueNameFilter(Filter, frozen=True, kw_only=True):
+    """Conditions on the name of a queue, all of which must hold. `startswith` ignores case; `%` and `_` are wildcards."""
+
+    any: tuple[str, ...] | None = None
+    startswith: tuple[str, ...] | None = None
+    """The name begins with one of these."""
+
+
+class WorkQueueFilter(Filter, frozen=True, kw_only=True):
+    """Conditions on work queues."""
+
+    operator: Operator = Operator.AND
+    id: IdFilter | None = None
+    name: QueueNameFilter | None = None
+
+
 class RunQuery(Filter, frozen=True, kw_only=True):
-    """Which flow runs are meant: those that match every filter that is given."""
+    """Which entities are meant: those that match every filter that is given.
+
+    The filter of the kind that is asked for applies to it directly; the others ask for related entities, as far as their kind
+    is related. A given filter without conditions on a related kind still asks that there is such an entity.
+    """
 
     flows: FlowFilter | None = None
     flow_runs: FlowRunFilter | None = None
+    task_runs: TaskRunFilter | None = None
+    deployments: DeploymentFilter | None = None
+    work_pools: WorkPoolFilter | None = None
+    work_queues: WorkQueueFilter | None = None
 
 
 class FlowRunSort(StrEnum):

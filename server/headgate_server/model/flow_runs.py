@@ -46,7 +46,12 @@ class FlowRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     flow_version: str | None = None
     deployment_id: str | None = None
     deployment_version: str | None = None
+    work_queue_id: str | None = None
+    """Kept in its column: a deleted queue is forgotten."""
     work_queue_name: str | None = None
+    """The name that the queue has, or had when it was deleted."""
+    work_pool_name: str | None = None
+    """Not kept: the name that the pool of the queue has."""
     parent_task_run_id: str | None = None
     idempotency_key: str | None = None
     tags: tuple[str, ...] = ()

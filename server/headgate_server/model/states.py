@@ -74,6 +74,18 @@ class StateDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """Present when the pause waits for an answer."""
     transition_id: str | None = None
     """Chosen by the proposer; a run accepts each id once."""
+    child_flow_run_id: str | None = None
+    """For states of a task run that stands for a subflow: the subflow run whose state it mirrors."""
+    cache_key: str | None = None
+    """For states of a task run: names a result that other task runs may take over."""
+    cache_expire_time: datetime | None = None
+    """Until when the result may be taken over; None means for ever."""
+    refresh_cache: bool = False
+    """True runs the task even if a result could be taken over."""
+    retriable: bool | None = None
+    """False forbids to answer this failure of a task run by a retry."""
+    untrackable_result: bool = False
+    """True when the result cannot be told apart from others, so that what depends on it is not known."""
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

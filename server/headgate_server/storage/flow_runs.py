@@ -27,7 +27,7 @@ from headgate_server.storage.tables import (
     FLOW_RUN_TAG,
     TASK_RUN,
 )
-from headgate_server.storage.times import to_micros
+from headgate_server.storage.times import to_micros, to_span_micros
 
 _ENCODE: Final = msgspec.json.Encoder().encode
 decode_run: Final = msgspec.json.Decoder(FlowRun).decode
@@ -47,13 +47,18 @@ _CHANGING: Final = (
     FLOW_RUN.c.effective_start_time,
     FLOW_RUN.c.pause_expire_time,
     FLOW_RUN.c.parent_task_run_id,
+    FLOW_RUN.c.total_run_time,
+    FLOW_RUN.c.running_since,
+    FLOW_RUN.c.retries_in_process,
     FLOW_RUN.c.body,
 )
 _FIXED: Final = (
     FLOW_RUN.c.id,
     FLOW_RUN.c.flow_id,
     FLOW_RUN.c.deployment_id,
+    FLOW_RUN.c.work_queue_id,
     FLOW_RUN.c.work_queue_name,
+    FLOW_RUN.c.auto_scheduled,
     FLOW_RUN.c.idempotency_key,
 )
 _INSERT: Final = BulkInsert(*_CHANGING, *_FIXED)
@@ -323,13 +328,24 @@ def _changing(run: FlowRun, edition: int) -> Row:
         expected if start is None else start,
         to_micros(pause),
         run.parent_task_run_id,
+        to_span_micros(run.total_run_time),
+        to_micros(state.timestamp) if state and state.type == "RUNNING" else None,
+        int(run.policy.retry_type == "IN_PROCESS"),
         _ENCODE(basic(run)),
     )
 
 
 def _fixed(run: FlowRun) -> Row:
     """Return the columns of a run that never change."""
-    return (run.id, run.flow_id, run.deployment_id, run.work_queue_name, run.idempotency_key)
+    return (
+        run.id,
+        run.flow_id,
+        run.deployment_id,
+        run.work_queue_id,
+        run.work_queue_name,
+        int(run.auto_scheduled),
+        run.idempotency_key,
+    )
 
 
 @lru_cache(maxsize=1024)

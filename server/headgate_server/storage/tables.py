@@ -12,6 +12,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -63,11 +64,87 @@ FLOW_TAG: Final = Table(
     sqlite_with_rowid=False,
 )
 
+WORK_POOL: Final = Table(
+    "work_pool",
+    METADATA,
+    Column("id", Words, primary_key=True),
+    Column("name", Words, nullable=False, unique=True),
+    Column("type", Words, nullable=False),
+    Column("is_paused", Integer, nullable=False),
+    Column("concurrency_limit", BigInteger),
+    Column("status", Words),
+    Column("body", LargeBinary, nullable=False),
+    CheckConstraint("concurrency_limit >= 0", name="limit_not_negative"),
+)
+
+WORK_QUEUE: Final = Table(
+    "work_queue",
+    METADATA,
+    Column("id", Words, primary_key=True),
+    Column("work_pool_id", Words, ForeignKey(WORK_POOL.c.id, ondelete="CASCADE"), nullable=False),
+    Column("name", Words, nullable=False),
+    Column("priority", BigInteger, nullable=False),
+    Column("is_paused", Integer, nullable=False),
+    Column("concurrency_limit", BigInteger),
+    Column("status", Words, nullable=False),
+    Column("last_polled_time", BigInteger),
+    Column("body", LargeBinary, nullable=False),
+    CheckConstraint("concurrency_limit >= 0", name="limit_not_negative"),
+    CheckConstraint("priority >= 1", name="priority_positive"),
+    UniqueConstraint("work_pool_id", "name"),
+    Index(None, "work_pool_id", "priority", "id"),
+    Index(None, "name", "id"),
+)
+
+WORKER: Final = Table(
+    "worker",
+    METADATA,
+    Column("id", Words, primary_key=True),
+    Column("work_pool_id", Words, ForeignKey(WORK_POOL.c.id, ondelete="CASCADE"), nullable=False),
+    Column("name", Words, nullable=False),
+    Column("create_time", BigInteger, nullable=False),
+    Column("last_heartbeat_time", BigInteger, nullable=False),
+    # How often the worker said that it reports, in microseconds.
+    Column("heartbeat_interval", BigInteger),
+    Column("status", Words, nullable=False),
+    UniqueConstraint("work_pool_id", "name"),
+    Index(None, "work_pool_id", "last_heartbeat_time", "id"),
+)
+
 DEPLOYMENT: Final = Table(
     "deployment",
     METADATA,
     Column("id", Words, primary_key=True),
-    Column("flow_id", Words, ForeignKey(FLOW.c.id, ondelete="CASCADE"), nullable=False, index=True),
+    Column("flow_id", Words, ForeignKey(FLOW.c.id, ondelete="CASCADE"), nullable=False),
+    Column("name", Words, nullable=False),
+    Column("work_queue_id", Words, ForeignKey(WORK_QUEUE.c.id, ondelete="SET NULL"), index=True),
+    # Kept when the queue is deleted, and what `deployments.work_queue_name` asks for.
+    Column("work_queue_name", Words),
+    Column("is_paused", Integer, nullable=False),
+    # Whether the scheduler has something to do for it: not paused, and a schedule of it is active.
+    Column("is_scheduled", Integer, nullable=False),
+    Column("status", Words, nullable=False),
+    Column("last_polled_time", BigInteger),
+    Column("has_tags", Integer, nullable=False),
+    Column("create_time", BigInteger, nullable=False),
+    Column("update_time", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    UniqueConstraint("flow_id", "name"),
+    Index(None, "name", "id"),
+    Index(None, "create_time", "id"),
+    Index(None, "update_time", "id"),
+    Index(None, "is_scheduled", "id"),
+)
+
+DEPLOYMENT_TAG: Final = Table(
+    "deployment_tag",
+    METADATA,
+    Column(
+        "deployment_id", Words, ForeignKey(DEPLOYMENT.c.id, ondelete="CASCADE"), primary_key=True
+    ),
+    Column("tag", Words, primary_key=True),
+    Index(None, "tag", "deployment_id"),
+    sqlite_with_rowid=False,
 )
 
 TASK_RUN: Final = Table(
@@ -79,8 +156,99 @@ TASK_RUN: Final = Table(
         Words,
         ForeignKey("flow_run.id", ondelete="CASCADE", name="fk_task_run_flow_run_id"),
         nullable=False,
-        index=True,
     ),
+    Column("task_key", Words, nullable=False),
+    Column("dynamic_key", Words, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("edition", BigInteger, nullable=False),
+    Column("name", Words, nullable=False),
+    Column("state_type", Words),
+    Column("state_name", Words),
+    Column("has_tags", Integer, nullable=False),
+    Column("expected_start_time", BigInteger),
+    Column("next_scheduled_start_time", BigInteger),
+    Column("start_time", BigInteger),
+    Column("end_time", BigInteger),
+    Column("total_run_time", BigInteger, nullable=False),
+    # When the current state began, if that is RUNNING.
+    Column("running_since", BigInteger),
+    Column("body", LargeBinary, nullable=False),
+    UniqueConstraint("flow_run_id", "task_key", "dynamic_key"),
+    CheckConstraint("version >= 0", name="version_counts_states"),
+    CheckConstraint("(version = 0) = (state_type IS NULL)", name="state_iff_version"),
+    Index(None, "flow_run_id", "expected_start_time", "id"),
+    Index(None, "state_type", "expected_start_time", "id"),
+    Index(None, "state_name", "id"),
+    Index(None, "expected_start_time", "id"),
+    Index(None, "name", "id"),
+    Index(None, "next_scheduled_start_time", "id", **_present("next_scheduled_start_time")),
+    Index(None, "end_time", "id", **_present("end_time")),
+)
+
+TASK_RUN_TAG: Final = Table(
+    "task_run_tag",
+    METADATA,
+    Column("task_run_id", Words, ForeignKey(TASK_RUN.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("tag", Words, primary_key=True),
+    Index(None, "tag", "task_run_id"),
+    sqlite_with_rowid=False,
+)
+
+TASK_RUN_STATE: Final = Table(
+    "task_run_state",
+    METADATA,
+    Column("task_run_id", Words, ForeignKey(TASK_RUN.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("version", BigInteger, primary_key=True),
+    Column("transition_id", Words),
+    Column("body", LargeBinary, nullable=False),
+    Column("data_json", Text),
+    CheckConstraint("version >= 1", name="version_starts_at_one"),
+    Index(None, "task_run_id", "transition_id", **_present("transition_id")),
+    sqlite_with_rowid=False,
+)
+
+TASK_RUN_CACHE: Final = Table(
+    # Which states answer to a cache key; the newest that has not expired does.
+    "task_run_cache",
+    METADATA,
+    Column("cache_key", Words, primary_key=True),
+    Column("create_time", BigInteger, primary_key=True),
+    Column("task_run_id", Words, primary_key=True),
+    Column("version", BigInteger, primary_key=True),
+    Column("expire_time", BigInteger),
+    ForeignKeyConstraint(
+        ["task_run_id", "version"],
+        [TASK_RUN_STATE.c.task_run_id, TASK_RUN_STATE.c.version],
+        ondelete="CASCADE",
+    ),
+    Index(None, "task_run_id", "version"),
+    sqlite_with_rowid=False,
+)
+
+CONCURRENCY_LIMIT: Final = Table(
+    "concurrency_limit",
+    METADATA,
+    Column("id", Words, primary_key=True),
+    Column("tag", Words, nullable=False, unique=True),
+    Column("concurrency_limit", BigInteger, nullable=False),
+    Column("create_time", BigInteger, nullable=False),
+    Column("update_time", BigInteger, nullable=False),
+    CheckConstraint("concurrency_limit >= 0", name="limit_not_negative"),
+)
+
+CONCURRENCY_SLOT: Final = Table(
+    # Which task runs hold a slot of a limit.
+    "concurrency_slot",
+    METADATA,
+    Column(
+        "concurrency_limit_id",
+        Words,
+        ForeignKey(CONCURRENCY_LIMIT.c.id, ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("task_run_id", Words, ForeignKey(TASK_RUN.c.id, ondelete="CASCADE"), primary_key=True),
+    Index(None, "task_run_id"),
+    sqlite_with_rowid=False,
 )
 
 FLOW_RUN: Final = Table(
@@ -96,6 +264,8 @@ FLOW_RUN: Final = Table(
     Column("state_name", Words),
     Column("flow_version", Words),
     Column("deployment_id", Words),
+    # Cleared by whoever deletes the queue.
+    Column("work_queue_id", Words),
     Column("work_queue_name", Words),
     Column(
         "parent_task_run_id",
@@ -116,6 +286,12 @@ FLOW_RUN: Final = Table(
     # The start time, or the expected one before the run has started: sorted by, so stored.
     Column("effective_start_time", BigInteger),
     Column("pause_expire_time", BigInteger),
+    Column("total_run_time", BigInteger, nullable=False, server_default="0"),
+    # When the current state began, if that is RUNNING.
+    Column("running_since", BigInteger),
+    Column("auto_scheduled", Integer, nullable=False, server_default="0"),
+    # Whether the process that ran it waits to try again by itself, so that no worker may have it.
+    Column("retries_in_process", Integer, nullable=False, server_default="0"),
     Column("body", LargeBinary, nullable=False),
     CheckConstraint("version >= 0", name="version_counts_states"),
     CheckConstraint("(version = 0) = (state_type IS NULL)", name="state_iff_version"),
@@ -135,6 +311,25 @@ FLOW_RUN: Final = Table(
     Index(None, "parent_task_run_id", **_present("parent_task_run_id")),
     Index(None, "idempotency_key", **_present("idempotency_key")),
     Index(None, "pause_expire_time", "id", **_present("pause_expire_time")),
+    # What a worker asks for, what holds a slot of a queue, and which runs of a queue are late.
+    Index(
+        "ix_flow_run_work_queue_id_waiting",
+        "work_queue_id",
+        "state_type",
+        "next_scheduled_start_time",
+        "id",
+        **_present("work_queue_id"),
+    ),
+    # What the scheduler looks for before it makes more.
+    Index(
+        None,
+        "deployment_id",
+        "next_scheduled_start_time",
+        sqlite_where=text("deployment_id IS NOT NULL AND next_scheduled_start_time IS NOT NULL"),
+        postgresql_where=text(
+            "deployment_id IS NOT NULL AND next_scheduled_start_time IS NOT NULL"
+        ),
+    ),
 )
 
 FLOW_RUN_PAYLOAD: Final = Table(

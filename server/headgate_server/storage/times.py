@@ -19,3 +19,13 @@ def to_micros(time: datetime | None) -> int | None:
 def from_micros(micros: int) -> datetime:
     """Return the time that many microseconds after 1970."""
     return EPOCH + timedelta(microseconds=micros)
+
+
+def to_span_micros(span: timedelta) -> int:
+    """Return the microseconds in a span."""
+    return span // _MICROSECOND
+
+
+def from_span_micros(micros: int) -> timedelta:
+    """Return the span of so many microseconds."""
+    return timedelta(microseconds=micros)
