@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 export UV_SYSTEM_CERTS := true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types imports contract generate checkgenerate runtimes bench clean lock
+.PHONY: help setup demo test check format lint types imports contract generate checkgenerate runtimes bench compare clean lock
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -61,6 +61,9 @@ runtimes: $(READY) ## Check that the stubs load on the oldest and the newest run
 
 bench: $(READY) ## Measure, print a table and write benchmarks/latest.json
 	@$(BIN)/python -m benchmarks
+
+compare: $(READY) ## Do the same work with Prefect 2.20, in an environment of its own, and write benchmarks/reference.json
+	@$(BIN)/python -m benchmarks.reference
 
 lock: ## Write requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --no-header --no-annotate --python-version 3.11 \

@@ -9,14 +9,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from benchmarks import changes, cores, lists, machine, watches
+from benchmarks import changes, cores, lists, machine, watches, work
 from benchmarks.effort import FULL, QUICK
 from benchmarks.report import Report
 from benchmarks.servers import noop, place
 from benchmarks.turns import Bench
 from benchmarks.worker import Worker
 
-_PARTS: Final = {"changes": changes.measure, "watches": watches.measure, "lists": lists.measure}
+_PARTS: Final = {
+    "changes": changes.measure,
+    "work": work.measure,
+    "watches": watches.measure,
+    "lists": lists.measure,
+}
 _LATEST: Final = Path(__file__).with_name("latest.json")
 _UNIT: Final = (
     "A unary call on grpc.aio and uvloop behind the border of the real service, with its log, metrics and default settings: "

@@ -42,16 +42,16 @@ def _measure_bare(bench: Bench) -> None:
     for callers in bench.effort.callers:
         turn = bench.turn(callers)
         bare, units = bench.take_turns(
-            partial(bench.load.run, load.call_bare, bench.noop, turn), _unit(bench, callers)
+            partial(bench.load.run, load.call_bare, bench.noop, turn), unit(bench, callers)
         )
         rows.append(
             Row(
-                subject=f"{_callers(callers)}: {_NOOP}",
+                subject=f"{callers_text(callers)}: {_NOOP}",
                 figures={**figures(units), "CPU / bare": ratio(cpu, units, bare)},
             )
         )
         rows.append(
-            Row(subject=f"{_callers(callers)}: bare grpc.aio, no border", figures=figures(bare))
+            Row(subject=f"{callers_text(callers)}: bare grpc.aio, no border", figures=figures(bare))
         )
     note = "What the border (decoding, metering, logging, encoding) adds to grpc.aio on uvloop."
     bench.sections.append(Section(title="The unit", note=note, rows=rows))
@@ -67,11 +67,11 @@ def _measure_changes(
         turn = bench.turn(callers)
         turns, units = bench.take_turns(
             partial(bench.load.run, load.set_states, endpoint, run_ids, turn),
-            _unit(bench, callers),
+            unit(bench, callers),
         )
         samples: list[Sample] = [sample for sample, _ in turns]
         written += [each for _, acknowledged in turns for each in acknowledged]
-        rows += _compared(f"{_callers(callers)}: SetFlowRunState", samples, callers, units)
+        rows += compared(f"{callers_text(callers)}: SetFlowRunState", samples, callers, units)
         if callers == _MOST_CALLERS:
             bench.bars += _bars_of_changes(kind, samples, units)
         if callers == 1:
@@ -98,11 +98,11 @@ def _measure_lives(bench: Bench, kind: str, endpoint: Endpoint, flow_id: str) ->
     turn = bench.turn(_MOST_CALLERS)
     lives, units = bench.take_turns(
         partial(bench.load.run, load.live_lives, endpoint, flow_id, turn),
-        _unit(bench, _MOST_CALLERS),
+        unit(bench, _MOST_CALLERS),
     )
     claim = f"Lives of runs on {KINDS[kind]}, 64 callers: per second"
     bench.bars.append(Bar.at_least(claim, Figure.of(map(rate, lives)), 600))
-    rows = _compared(f"{_callers(_MOST_CALLERS)}: a life", lives, _MOST_CALLERS, units)
+    rows = compared(f"{callers_text(_MOST_CALLERS)}: a life", lives, _MOST_CALLERS, units)
     note = "A life is three calls: CreateFlowRun, RUNNING, COMPLETED. A call of it is a third."
     title = f"Lives of runs on {KINDS[kind]}"
     bench.sections.append(Section(title=title, note=note, rows=rows))
@@ -113,9 +113,9 @@ def _measure_gets(bench: Bench, kind: str, endpoint: Endpoint, run_ids: list[str
     for callers in (1, _MOST_CALLERS):
         turn = bench.turn(callers)
         gets, units = bench.take_turns(
-            partial(bench.load.run, load.get_runs, endpoint, run_ids, turn), _unit(bench, callers)
+            partial(bench.load.run, load.get_runs, endpoint, run_ids, turn), unit(bench, callers)
         )
-        rows += _compared(f"{_callers(callers)}: GetFlowRun", gets, callers, units)
+        rows += compared(f"{callers_text(callers)}: GetFlowRun", gets, callers, units)
         if callers == _MOST_CALLERS:
             claim = f"GetFlowRun on {KINDS[kind]}, 64 callers: rate / no-op"
             bench.bars.append(Bar.at_least(claim, ratio(rate, gets, units), 0.7))
@@ -123,7 +123,7 @@ def _measure_gets(bench: Bench, kind: str, endpoint: Endpoint, run_ids: list[str
     bench.sections.append(Section(title=title, note="FULL view.", rows=rows))
 
 
-def _unit(bench: Bench, callers: int) -> "partial[Sample]":
+def unit(bench: Bench, callers: int) -> "partial[Sample]":
     """Return what measures the no-op call."""
     return partial(_noop_sample, bench, callers)
 
@@ -135,7 +135,7 @@ def _noop_sample(bench: Bench, callers: int) -> Sample:
     return sample
 
 
-def _compared(subject: str, samples: list[Sample], callers: int, units: list[Sample]) -> list[Row]:
+def compared(subject: str, samples: list[Sample], callers: int, units: list[Sample]) -> list[Row]:
     """Return the rows of a subject and of its unit."""
     compared = {
         "rate / no-op": ratio(rate, samples, units),
@@ -144,11 +144,12 @@ def _compared(subject: str, samples: list[Sample], callers: int, units: list[Sam
     }
     return [
         Row(subject=subject, figures={**figures(samples), **compared}),
-        Row(subject=f"{_callers(callers)}: {_NOOP}", figures=figures(units)),
+        Row(subject=f"{callers_text(callers)}: {_NOOP}", figures=figures(units)),
     ]
 
 
-def _callers(count: int) -> str:
+def callers_text(count: int) -> str:
+    """Return how many callers, in words."""
     return "1 caller" if count == 1 else f"{count} callers"
 
 

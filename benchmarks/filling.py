@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from random import Random
 from typing import Final
-from uuid import uuid4
+from uuid import UUID, uuid4
+
+from msgspec.structs import replace
 
 from headgate_server.model.flow_runs import FlowRun
 from headgate_server.model.flows import Flow
@@ -14,20 +16,30 @@ from headgate_server.model.ids import new_id
 from headgate_server.model.names import random_name
 from headgate_server.model.states import (
     DEFAULT_NAMES,
+    LATE_NAME,
     TERMINAL,
     State,
     StateDetails,
     StateType,
 )
-from headgate_server.storage import flow_runs, flows
+from headgate_server.model.task_runs import TaskInput, TaskInputKind, TaskRun
+from headgate_server.storage import flow_runs, flows, task_runs
 from headgate_server.storage.database import Connection, Database
 from headgate_server.storage.tables import FLOW_RUN
 
+MANY: Final = 1_000_000
+"""What counts as many runs."""
+WITH_TASKS: Final = str(UUID(int=1))
+"""The id of a run with 1,000 task runs."""
+
+_TASKS: Final = 1_000
 _CHUNK: Final = 10_000
 _SEED: Final = 20
 _FLOWS: Final = 20
 _SPACING: Final = timedelta(seconds=1)
 """One run begins after the other."""
+_AHEAD: Final = timedelta(days=30)
+"""How long before they are due runs are scheduled."""
 _KINDS: Final = {
     StateType.COMPLETED: 80,
     StateType.FAILED: 6,
@@ -52,10 +64,75 @@ async def fill(url: str, count: int) -> None:
         for runs in _chunks(made, count):
             await database.write(partial(_insert, runs=runs))
         await database.write(_make_indexes)
+        await database.write(partial(_insert_tasks, flow_id=made[0].id))
     finally:
         await database.close()
         # What the system has not written yet must not disturb what is measured next.
         os.sync()
+
+
+async def fill_queue(url: str, work_queue_id: str, count: int) -> None:
+    """Store so many runs that are late, in a work queue."""
+    database = Database.open(url)
+    try:
+        flow = _flow(_FLOWS)
+        due = datetime.now(UTC) - timedelta(hours=1)
+        late = [
+            replace(
+                _run(flow.id, StateType.SCHEDULED, due - _AHEAD + number * _SPACING, _dice(number)),
+                work_queue_id=work_queue_id,
+            )
+            for number in range(count)
+        ]
+        runs = [replace(run, state=replace(_state(run), name=LATE_NAME)) for run in late]
+        await database.write(lambda conn: flows.insert_or_get(conn, {flow.name: flow}))
+        await database.write(partial(_insert, runs=runs))
+    finally:
+        await database.close()
+
+
+def _insert_tasks(conn: Connection, flow_id: str) -> None:
+    """Store a run with many task runs, each of which waited for the two before it."""
+    began = datetime.now(UTC) - timedelta(hours=2)
+    run = replace(_run(flow_id, StateType.COMPLETED, began, _dice(0)), id=WITH_TASKS)
+    _insert(conn, [run])
+    made: list[TaskRun] = []
+    for number in range(_TASKS):
+        inputs = tuple(
+            TaskInput(kind=TaskInputKind.TASK_RUN, value=before.id) for before in made[-2:]
+        )
+        began += _SPACING
+        made.append(_task_run(number, began, inputs))
+    task_runs.insert(conn, made)
+    task_runs.insert_states(conn, [(each.id, each.state) for each in made if each.state])
+
+
+def _task_run(number: int, time: datetime, inputs: tuple[TaskInput, ...]) -> TaskRun:
+    end = time + _SPACING
+    completed = StateType.COMPLETED
+    return TaskRun(
+        id=new_id(),
+        flow_run_id=WITH_TASKS,
+        task_key="benchmark",
+        dynamic_key=str(number),
+        name=f"benchmark-{number}",
+        create_time=time,
+        update_time=end,
+        version=1,
+        state=State(
+            id=new_id(), type=completed, name=DEFAULT_NAMES[completed], timestamp=end, version=1
+        ),
+        task_inputs={"before": inputs},
+        run_count=1,
+        expected_start_time=time,
+        start_time=time,
+        end_time=end,
+    )
+
+
+def _state(run: FlowRun) -> State:
+    assert run.state is not None
+    return run.state
 
 
 def _begin(conn: Connection, made: list[Flow]) -> None:
@@ -83,7 +160,7 @@ def _flow(place: int) -> Flow:
 
 
 def _chunks(made: list[Flow], count: int) -> Iterator[list[FlowRun]]:
-    random = Random(_SEED)  # noqa: S311 - the same every time, which is the point
+    random = _dice(_SEED)
     kinds = random.choices(list(_KINDS), list(_KINDS.values()), k=count)
     began = datetime.now(UTC) - count * _SPACING
     for first in range(0, count, _CHUNK):
@@ -98,7 +175,7 @@ def _run(flow_id: str, kind: StateType, time: datetime, random: Random) -> FlowR
     """Return a run that began at a time and has come to a state."""
     is_scheduled = kind is StateType.SCHEDULED
     # Far ahead, so that nothing becomes late while we measure.
-    due = time + timedelta(days=30) if is_scheduled else time
+    due = time + _AHEAD if is_scheduled else time
     duration = timedelta(seconds=random.randrange(1, 600))
     state = State(
         id=new_id(),
@@ -128,3 +205,8 @@ def _run(flow_id: str, kind: StateType, time: datetime, random: Random) -> FlowR
         context_json="{}",
         job_variables_json="{}",
     )
+
+
+def _dice(seed: int) -> Random:
+    """Return a source of numbers that are the same every time, which is the point."""
+    return Random(seed)  # noqa: S311

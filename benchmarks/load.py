@@ -22,9 +22,10 @@ Multicallable: TypeAlias = "grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]"
 Step: TypeAlias = Callable[[int], Awaitable[object]]
 """What the caller of that number does again and again."""
 
-_CREATE: Final = "/headgate.v1.FlowRunService/CreateFlowRun"
-_GET: Final = "/headgate.v1.FlowRunService/GetFlowRun"
-_LIST: Final = "/headgate.v1.FlowRunService/ListFlowRuns"
+SERVICE: Final = "/headgate.v1.FlowRunService"
+CREATE: Final = f"{SERVICE}/CreateFlowRun"
+_GET: Final = f"{SERVICE}/GetFlowRun"
+_LIST: Final = f"{SERVICE}/ListFlowRuns"
 _ANY_ID: Final = str(uuid4())
 NO_RUN: Final = str(UUID(int=0))
 """For the units, which do not look at it."""
@@ -112,7 +113,7 @@ async def make_runs(target: str, count: int, name: str) -> tuple[str, list[str]]
             tags=["benchmark"],
         )
         create = pb.FlowRunServiceStub(channel).CreateFlowRun
-        answers = await asyncio.gather(*(_awaitable(create(request)) for _ in range(count)))
+        answers = await asyncio.gather(*(awaitable(create(request)) for _ in range(count)))
     return flow_id, [str(answer.flow_run.id) for answer in answers]
 
 
@@ -137,7 +138,7 @@ async def set_states(
         request, transition_id = requests.make(run_id)
         answered.append((run_id, transition_id, await call(request)))
 
-    sample = await _measure(endpoint, turn, step)
+    sample = await measure(endpoint, turn, step)
     return sample, [_read(*each) for each in answered]
 
 
@@ -150,12 +151,12 @@ async def call_bare(endpoint: Endpoint, turn: Turn) -> Sample:
         request, _ = requests.make(NO_RUN)
         await call(request)
 
-    return await _measure(endpoint, turn, step)
+    return await measure(endpoint, turn, step)
 
 
 async def live_lives(endpoint: Endpoint, flow_id: str, turn: Turn) -> Sample:
     """Let callers take runs from creation over RUNNING to COMPLETED, in three calls."""
-    create, change = (callable_at(endpoint.target, method) for method in (_CREATE, SET_STATE))
+    create, change = (callable_at(endpoint.target, method) for method in (CREATE, SET_STATE))
     creation = pb.CreateFlowRunRequest(
         flow_id=flow_id, parameters_json='{"rows": 1000, "dry": false}'
     ).SerializeToString()
@@ -166,7 +167,7 @@ async def live_lives(endpoint: Endpoint, flow_id: str, turn: Turn) -> Sample:
             request, transition_id = StateRequests([run_id], type).make(run_id)
             _read(run_id, transition_id, await change(request))
 
-    return await _measure(endpoint, turn, step)
+    return await measure(endpoint, turn, step)
 
 
 async def get_runs(endpoint: Endpoint, run_ids: list[str], turn: Turn) -> Sample:
@@ -178,7 +179,7 @@ async def get_runs(endpoint: Endpoint, run_ids: list[str], turn: Turn) -> Sample
     async def step(_place: int) -> None:
         await call(requests[next(turns) % len(requests)])
 
-    return await _measure(endpoint, turn, step)
+    return await measure(endpoint, turn, step)
 
 
 async def read_pages(target: str, request: bytes, count: int) -> tuple[list[float], int]:
@@ -191,6 +192,17 @@ async def read_pages(target: str, request: bytes, count: int) -> tuple[list[floa
         answer = await call(request)
         seconds.append(perf_counter() - began)
     return seconds, len(pb.ListFlowRunsResponse.FromString(answer).flow_runs)
+
+
+async def ask(target: str, method: str, request: bytes, count: int) -> list[float]:
+    """Ask the same several times; return how many seconds each answer took."""
+    call = callable_at(target, method)
+    seconds = []
+    for _ in range(count):
+        began = perf_counter()
+        await call(request)
+        seconds.append(perf_counter() - began)
+    return seconds
 
 
 async def change_paced(target: str, run_id: str, count: int, interval: float) -> list[Sent]:
@@ -247,7 +259,7 @@ async def wait_for_ends(target: str, run_ids: list[str]) -> list[tuple[float, fl
     return spans
 
 
-async def _measure(endpoint: Endpoint, turn: Turn, step: Step) -> Sample:
+async def measure(endpoint: Endpoint, turn: Turn, step: Step) -> Sample:
     """Let callers repeat a step, and look at them for a while."""
     latencies: list[float] = []
     is_over = False
@@ -284,7 +296,7 @@ def _read(run_id: str, transition_id: str, answer: bytes) -> Written:
     return Written(run_id, read.version, transition_id)
 
 
-def _awaitable(call: Any) -> Awaitable[Any]:
+def awaitable(call: Any) -> Awaitable[Any]:
     """Return a call of a stub, which is typed as if it were blocking, as what it is."""
     awaitable: Awaitable[Any] = call
     return awaitable

@@ -97,7 +97,8 @@ class Report(msgspec.Struct, kw_only=True):
             console.print(_table_of(section))
             console.print(section.note, style="dim")
             console.print()
-        console.print(_table_of_bars(self.bars))
+        if self.bars:
+            console.print(_table_of_bars(self.bars))
 
 
 def p(latencies: Sequence[float], part: float) -> float:

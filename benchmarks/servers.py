@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -95,31 +95,46 @@ def place(directory: Path, cores: Cores) -> Iterator[Place]:
 def headgate(where: Place, url: str) -> Iterator[Endpoint]:
     """Run `headgate serve` with its default settings on a database."""
     pid = where.postgresql_pid if url.startswith("postgresql") else 0
-    target = _free_address()
-    settings = {"HEADGATE_DATABASE": url, "HEADGATE_LISTEN": target}
-    with _running(where, target, ["headgate_server", "serve"], settings, pid) as endpoint:
+    serve = [sys.executable, "-m", "headgate_server", "serve"]
+
+    def settings(target: str) -> dict[str, str]:
+        return {"HEADGATE_DATABASE": url, "HEADGATE_LISTEN": target}
+
+    with running(where, lambda _: serve, settings, database_pid=pid) as endpoint:
         yield endpoint
 
 
 @contextmanager
 def noop(where: Place) -> Iterator[Endpoint]:
     """Run the server that does nothing."""
-    target = _free_address()
-    with _running(where, target, ["benchmarks.noop", target], {}, 0) as endpoint:
+    program = [sys.executable, "-m", "benchmarks.noop"]
+    with running(where, lambda target: [*program, target]) as endpoint:
         yield endpoint
 
 
 @contextmanager
-def _running(
-    where: Place, target: str, program: list[str], settings: dict[str, str], database_pid: int
+def running(
+    where: Place,
+    program: Callable[[str], list[str]],
+    settings: Callable[[str], dict[str, str]] = lambda _: {},
+    *,
+    database_pid: int = 0,
 ) -> Iterator[Endpoint]:
-    """Run a program until it is no longer needed."""
+    """Run a program until it is no longer needed.
+
+    Args:
+        where: Where it runs.
+        program: Makes the command of the address that it shall listen at.
+        settings: Makes what it finds in its environment of that address.
+        database_pid: The process of its database, where that is one of its own.
+    """
+    target = _free_address()
     kept = {name: text for name, text in os.environ.items() if not name.startswith("HEADGATE_")}
     log_file = where.directory / f"{target.rpartition(':')[2]}.log"
     with log_file.open("wb") as log:
         with started_on(where.cores):
             process = subprocess.Popen(  # noqa: S603 - our own program
-                [sys.executable, "-m", *program], env=kept | settings, stdout=log, stderr=log
+                program(target), env=kept | settings(target), stdout=log, stderr=log
             )
         try:
             _wait_until_it_listens(target, process, log_file)

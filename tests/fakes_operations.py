@@ -5,22 +5,29 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from inspect import signature
-from typing import Any, cast
+from typing import Any, get_type_hints
 
 import grpc.aio
 
 from headgate_server.metrics import Metrics
 from headgate_server.model.server_info import Limits
 from headgate_server.model.watching import Notice
+from headgate_server.operations.analytics import Analytics
+from headgate_server.operations.batches import Batches
+from headgate_server.operations.concurrency_limits import ConcurrencyLimits
+from headgate_server.operations.deployment_runs import DeploymentRuns
+from headgate_server.operations.deployments import Deployments
 from headgate_server.operations.flow_runs import FlowRuns
 from headgate_server.operations.flows import Flows
 from headgate_server.operations.inputs import Inputs
 from headgate_server.operations.resume import Resuming
+from headgate_server.operations.scheduling import Scheduling
 from headgate_server.operations.server import ServerFacts
+from headgate_server.operations.task_runs import TaskRuns
+from headgate_server.operations.task_transitions import TaskTransitions
 from headgate_server.operations.transitions import Transitions
 from headgate_server.operations.variables import Variables
 from headgate_server.operations.waiting import Waiting
-from headgate_server.operations.watch import Watching
 from headgate_server.rpc.assemble import Operations, add_services, new_health
 from tests.fakes import FakeClock
 
@@ -72,7 +79,7 @@ class ScriptedWatching:
         finally:
             self.closed.set()
 
-    inputs = flow_runs
+    task_runs = inputs = flow_runs
 
 
 class Door:
@@ -88,6 +95,14 @@ class Door:
         self.resuming = Scripted(Resuming)
         self.inputs = Scripted(Inputs)
         self.variables = Scripted(Variables)
+        self.deployments = Scripted(Deployments)
+        self.deployment_runs = Scripted(DeploymentRuns)
+        self.scheduling = Scripted(Scheduling)
+        self.task_runs = Scripted(TaskRuns)
+        self.task_transitions = Scripted(TaskTransitions)
+        self.concurrency_limits = Scripted(ConcurrencyLimits)
+        self.analytics = Scripted(Analytics)
+        self.batches = Scripted(Batches)
         self.waiting = Scripted(Waiting)
         self.watching = ScriptedWatching()
         self.facts = Scripted(ServerFacts)
@@ -123,14 +138,8 @@ class Door:
         return self.metrics.registry.get_sample_value(name, labels) or 0.0
 
     def _operations(self) -> Operations:
-        return Operations(
-            flows=cast("Flows", self.flows),
-            flow_runs=cast("FlowRuns", self.flow_runs),
-            transitions=cast("Transitions", self.transitions),
-            resuming=cast("Resuming", self.resuming),
-            inputs=cast("Inputs", self.inputs),
-            variables=cast("Variables", self.variables),
-            waiting=cast("Waiting", self.waiting),
-            watching=cast("Watching", self.watching),
-            server=cast("ServerFacts", self.facts),
-        )
+        """Return what stands behind the door. What no test scripts is never told an answer."""
+        kinds = get_type_hints(Operations)
+        rooms: dict[str, Any] = {name: Scripted(kind) for name, kind in kinds.items()}
+        rooms |= {name: room for name, room in vars(self).items() if name in rooms}
+        return Operations(**rooms | {"server": self.facts})

@@ -4,11 +4,19 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, Table, func, select
 
+from headgate_server.model.concurrency_limits import ConcurrencyLimit
 from headgate_server.model.flow_runs import FlowRun
 from headgate_server.model.flows import Flow
 from headgate_server.model.inputs import FlowRunInput
+from headgate_server.model.task_runs import TaskRun
 from headgate_server.model.variables import Variable
-from headgate_server.storage import flow_runs, inputs, variables
+from headgate_server.storage import (
+    concurrency_limits,
+    flow_runs,
+    inputs,
+    task_runs,
+    variables,
+)
 from headgate_server.storage import flows as stored_flows
 from headgate_server.storage.database import Database
 
@@ -18,15 +26,20 @@ async def store(
     *,
     flows: Sequence[Flow] = (),
     runs: Sequence[FlowRun] = (),
+    tasks: Sequence[TaskRun] = (),
+    limits: Sequence[ConcurrencyLimit] = (),
     run_inputs: Sequence[FlowRunInput] = (),
     named: Sequence[Variable] = (),
 ) -> None:
-    """Store flows, runs with their current states, inputs and variables. Nothing is noted in the log."""
+    """Store flows, flow runs and task runs with their current states, and more. Nothing is noted in the log."""
 
     def write(conn: Connection) -> None:
         stored_flows.insert_or_get(conn, {flow.name: flow for flow in flows})
         flow_runs.insert(conn, runs)
         flow_runs.insert_states(conn, [(run.id, run.state) for run in runs if run.state])
+        task_runs.insert(conn, tasks)
+        task_runs.insert_states(conn, [(each.id, each.state) for each in tasks if each.state])
+        concurrency_limits.insert_where_free(conn, limits)
         inputs.insert(conn, run_inputs)
         variables.insert(conn, named)
 

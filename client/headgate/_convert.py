@@ -14,6 +14,7 @@ from headgate import v1 as pb
 from headgate._json import from_object_text, from_text, to_text
 from headgate.enums import DatabaseKind, RetryType, VerdictStatus
 from headgate.models import (
+    ConcurrencyLimit,
     Flow,
     FlowRun,
     FlowRunInput,
@@ -151,6 +152,16 @@ def _to_state_details(details: pb.StateDetails) -> StateDetails:
             else None
         ),
         transition_id=_to_uuid(details.transition_id),
+        child_flow_run_id=_to_uuid(details.child_flow_run_id),
+        cache_key=details.cache_key,
+        cache_expire_time=(
+            to_datetime(details.cache_expire_time)
+            if details.HasField("cache_expire_time")
+            else None
+        ),
+        refresh_cache=details.refresh_cache,
+        retriable=details.retriable if details.HasField("retriable") else None,
+        untrackable_result=details.untrackable_result,
     )
 
 
@@ -176,11 +187,18 @@ def _from_state_details(details: StateDetails) -> pb.StateDetails:
         pause_reschedule=details.pause_reschedule,
         pause_key=details.pause_key,
         transition_id=str(details.transition_id or ""),
+        child_flow_run_id=str(details.child_flow_run_id or ""),
+        cache_key=details.cache_key,
+        refresh_cache=details.refresh_cache,
+        retriable=details.retriable,
+        untrackable_result=details.untrackable_result,
     )
     if (time := details.scheduled_time) is not None:
         message.scheduled_time.CopyFrom(from_datetime(time, "state.details.scheduled_time"))
     if (time := details.pause_expire_time) is not None:
         message.pause_expire_time.CopyFrom(from_datetime(time, "state.details.pause_expire_time"))
+    if (time := details.cache_expire_time) is not None:
+        message.cache_expire_time.CopyFrom(from_datetime(time, "state.details.cache_expire_time"))
     if (keyset := details.run_input_keyset) is not None:
         message.run_input_keyset.SetInParent()
         message.run_input_keyset.schema = keyset.schema
@@ -214,6 +232,8 @@ def to_flow_run(run: pb.FlowRun) -> FlowRun:
         deployment_id=_to_uuid(run.deployment_id),
         deployment_version=run.deployment_version if run.HasField("deployment_version") else None,
         work_queue_name=run.work_queue_name if run.HasField("work_queue_name") else None,
+        work_queue_id=_to_uuid(run.work_queue_id),
+        work_pool_name=run.work_pool_name if run.HasField("work_pool_name") else None,
         parent_task_run_id=_to_uuid(run.parent_task_run_id),
         idempotency_key=run.idempotency_key if run.HasField("idempotency_key") else None,
         tags=tuple(run.tags),
@@ -255,7 +275,10 @@ def _to_policy(policy: pb.FlowRunPolicy) -> FlowRunPolicy:
 
 
 def to_verdict(
-    answer: pb.SetFlowRunStateResponse | pb.ResumeFlowRunResponse,
+    answer: pb.SetFlowRunStateResponse
+    | pb.SetFlowRunStateResult
+    | pb.SetTaskRunStateResponse
+    | pb.ResumeFlowRunResponse,
 ) -> Verdict:
     """Return what the rules said to a proposal, or to a wish to resume."""
     reason, delay = "", None
@@ -263,7 +286,7 @@ def to_verdict(
         reason = answer.reject.reason
     elif answer.HasField("abort"):
         reason = answer.abort.reason
-    elif isinstance(answer, pb.SetFlowRunStateResponse) and answer.HasField("wait"):
+    elif not isinstance(answer, pb.ResumeFlowRunResponse) and answer.HasField("wait"):
         reason, delay = answer.wait.reason, answer.wait.delay.ToTimedelta()
     return Verdict(
         status=_VERDICT_STATUSES[answer.status],
@@ -273,6 +296,18 @@ def to_verdict(
         delay=delay,
         created=answer.created,
         revision=answer.revision,
+    )
+
+
+def to_concurrency_limit(limit: pb.ConcurrencyLimit) -> ConcurrencyLimit:
+    """Return a concurrency limit."""
+    return ConcurrencyLimit(
+        id=UUID(limit.id),
+        tag=limit.tag,
+        concurrency_limit=limit.concurrency_limit,
+        create_time=to_datetime(limit.create_time),
+        update_time=to_datetime(limit.update_time),
+        active_slots=tuple(map(UUID, limit.active_slots)),
     )
 
 
@@ -321,6 +356,7 @@ def to_server_info(info: pb.GetServerInfoResponse) -> ServerInfo:
         oldest_revision=info.oldest_revision,
         epoch=info.epoch,
         schema_revision=info.schema_revision,
+        watch_count=info.watch_count,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Final, TypedDict
 from headgate import events
 from headgate import v1 as pb
 from headgate._convert import to_datetime, to_flow_run, to_input, to_state, to_state_type
+from headgate._convert_task_runs import to_task_run
 
 
 class _Envelope(TypedDict):
@@ -49,6 +50,38 @@ def to_flow_run_event(message: pb.WatchFlowRunsResponse) -> events.FlowRunEvent 
             )
 
 
+def to_task_run_event(message: pb.WatchTaskRunsResponse) -> events.TaskRunEvent | None:
+    """Return the event of a watch on task runs."""
+    kind = message.WhichOneof("event")
+    envelope = _envelope(message)
+    match kind:
+        case None:
+            return None
+        case "progress":
+            return events.Progress(revision=message.progress.revision, **envelope)
+        case "snapshot_complete":
+            revision = message.snapshot_complete.revision
+            return events.SnapshotComplete(revision=revision, **envelope)
+        case "task_state_change":
+            change = message.task_state_change
+            return events.TaskStateChange(
+                state=to_state(change.state),
+                previous_state_type=to_state_type(change.previous_state_type),
+                previous_state_name=change.previous_state_name or None,
+                task_run=to_task_run(change.task_run),
+                coalesced=message.coalesced,
+                revision=message.revision,
+                **envelope,
+            )
+        case _:
+            return _ABOUT_A_TASK_RUN[kind](
+                task_run=to_task_run(getattr(message, kind).task_run),
+                coalesced=message.coalesced,
+                revision=message.revision,
+                **envelope,
+            )
+
+
 def to_input_event(message: pb.WatchFlowRunInputsResponse) -> events.FlowRunInputEvent | None:
     """Return the event of a watch on the inputs of a flow run."""
     kind = message.WhichOneof("event")
@@ -67,7 +100,9 @@ def to_input_event(message: pb.WatchFlowRunInputsResponse) -> events.FlowRunInpu
             )
 
 
-def _envelope(message: pb.WatchFlowRunsResponse | pb.WatchFlowRunInputsResponse) -> _Envelope:
+def _envelope(
+    message: pb.WatchFlowRunsResponse | pb.WatchTaskRunsResponse | pb.WatchFlowRunInputsResponse,
+) -> _Envelope:
     return _Envelope(
         commit_time=to_datetime(message.commit_time),
         resume_token=message.resume_token,
@@ -88,6 +123,21 @@ _ABOUT_A_RUN: Final[
     "snapshot": events.Snapshot,
     "deleted": events.Deleted,
     "left_filter": events.LeftFilter,
+}
+
+_ABOUT_A_TASK_RUN: Final[
+    Mapping[
+        str,
+        type[events.TaskUpdate]
+        | type[events.TaskSnapshot]
+        | type[events.TaskDeleted]
+        | type[events.TaskLeftFilter],
+    ]
+] = {
+    "task_update": events.TaskUpdate,
+    "snapshot": events.TaskSnapshot,
+    "deleted": events.TaskDeleted,
+    "left_filter": events.TaskLeftFilter,
 }
 
 _ABOUT_AN_INPUT: Final[

@@ -1,9 +1,7 @@
 """The calls on one flow run: one method for each method of the contract that is no stream."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import timedelta
-from uuid import uuid4
 
 from headgate import v1 as pb
 from headgate._convert import (
@@ -13,9 +11,10 @@ from headgate._convert import (
     to_flow_run,
     to_verdict,
 )
-from headgate._flow_run_lists import FlowRunLists
+from headgate._flow_run_batches import FlowRunBatches
 from headgate._flow_run_update import flow_run_update
 from headgate._json import to_object_text
+from headgate._proposing import as_made, is_made, named
 from headgate.enums import FlowRunView, VerdictStatus, WaitMode
 from headgate.errors import InputKeyExistsError, VersionMismatchError
 from headgate.models import (
@@ -29,10 +28,10 @@ from headgate.models import (
     Verdict,
     WaitedFlowRuns,
 )
-from headgate.states import JsonObject, ProposedState, State
+from headgate.states import JsonObject, ProposedState
 
 
-class FlowRunCalls(FlowRunLists):
+class FlowRunCalls(FlowRunBatches):
     """The calls on flow runs that are no streams."""
 
     async def create(
@@ -192,7 +191,7 @@ class FlowRunCalls(FlowRunLists):
         expected_version: int | None = None,
         timeout: timedelta | None = None,
     ) -> int:
-        """Delete a flow run with its states and inputs, in whatever state it is.
+        """Delete a flow run with its states, inputs and task runs, in whatever state it is.
 
         Args:
             flow_run_id: The run.
@@ -243,11 +242,10 @@ class FlowRunCalls(FlowRunLists):
             InputKeyExistsError: An input that rides with the state has a key that is taken.
             ValueError: Something is not JSON, a time has no time zone, or the type is UNKNOWN.
         """
-        transition_id = state.details.transition_id or uuid4()
-        named = replace(state, details=replace(state.details, transition_id=transition_id))
+        proposed = named(state)
         request = pb.SetFlowRunStateRequest(
             flow_run_id=str(flow_run_id),
-            state=from_proposed_state(named),
+            state=from_proposed_state(proposed),
             force=force,
             expected_version=expected_version,
             inputs=[from_new_input(each) for each in inputs],
@@ -259,15 +257,12 @@ class FlowRunCalls(FlowRunLists):
             if error.attempts == 1:
                 raise
             run = await self.get(flow_run_id, timeout=timeout)
-            if run.state is None or not _is_made(run.state, named):
+            if not is_made(run.state, proposed):
                 raise
             return Verdict(
                 status=VerdictStatus.ACCEPT, state=run.state, version=run.version, created=True
             )
-        verdict = to_verdict(answer.message)
-        if answer.attempts > 1 and verdict.state is not None and _is_made(verdict.state, named):
-            return replace(verdict, status=VerdictStatus.ACCEPT, reason="", created=True)
-        return verdict
+        return as_made(to_verdict(answer.message), proposed, answer.attempts)
 
     async def resume(
         self,
@@ -335,14 +330,6 @@ class FlowRunCalls(FlowRunLists):
         return WaitedFlowRuns(
             done=answer.done, flow_runs=tuple(to_flow_run(run) for run in answer.flow_runs)
         )
-
-
-def _is_made(state: State, proposed: ProposedState) -> bool:
-    """Tell whether a state is the proposed one, and not one that was written in its place."""
-    return (
-        state.type is proposed.type
-        and state.details.transition_id == proposed.details.transition_id
-    )
 
 
 def _object_text(value: JsonObject | None, field: str) -> str | None:

@@ -5,11 +5,25 @@ from datetime import timedelta
 
 from headgate import v1 as pb
 from headgate._convert import to_flow_run, to_state
-from headgate._convert_filters import from_flow_filter, from_flow_run_filter
+from headgate._convert_filters import (
+    from_deployment_filter,
+    from_flow_filter,
+    from_flow_run_filter,
+    from_task_run_filter,
+    from_work_pool_filter,
+    from_work_queue_filter,
+)
 from headgate._paging import across_pages
 from headgate._transport import Transport
 from headgate.enums import FlowRunSort, FlowRunView
-from headgate.filters import FlowFilter, FlowRunFilter
+from headgate.filters import (
+    DeploymentFilter,
+    FlowFilter,
+    FlowRunFilter,
+    TaskRunFilter,
+    WorkPoolFilter,
+    WorkQueueFilter,
+)
 from headgate.models import FlowRun, Id, Page
 from headgate.states import State
 
@@ -27,6 +41,10 @@ class FlowRunLists:
         flows: FlowFilter | None = None,
         flow_runs: FlowRunFilter | None = None,
         *,
+        task_runs: TaskRunFilter | None = None,
+        deployments: DeploymentFilter | None = None,
+        work_pools: WorkPoolFilter | None = None,
+        work_queues: WorkQueueFilter | None = None,
         timeout: timedelta | None = None,
     ) -> int:
         """Count the flow runs that match.
@@ -34,10 +52,20 @@ class FlowRunLists:
         Args:
             flows: Conditions on the flow of the runs. None: any flow.
             flow_runs: Conditions on the runs. None: every run.
+            task_runs: The run has at least one task run that matches. None: does not matter.
+            deployments: The run has a deployment that still exists and matches. None: does not
+                matter.
+            work_pools: The run waits in a queue of a pool that matches. None: does not matter.
+            work_queues: The run waits in a queue that matches. None: does not matter.
             timeout: How long the call may take.
         """
         request = pb.CountFlowRunsRequest(
-            flows=from_flow_filter(flows), flow_runs=from_flow_run_filter(flow_runs)
+            flows=from_flow_filter(flows),
+            flow_runs=from_flow_run_filter(flow_runs),
+            task_runs=from_task_run_filter(task_runs),
+            deployments=from_deployment_filter(deployments),
+            work_pools=from_work_pool_filter(work_pools),
+            work_queues=from_work_queue_filter(work_queues),
         )
         return (await self._transport.call(self._stub.CountFlowRuns, request, timeout)).count
 
@@ -90,6 +118,10 @@ class FlowRunLists:
         flows: FlowFilter | None = None,
         flow_runs: FlowRunFilter | None = None,
         *,
+        task_runs: TaskRunFilter | None = None,
+        deployments: DeploymentFilter | None = None,
+        work_pools: WorkPoolFilter | None = None,
+        work_queues: WorkQueueFilter | None = None,
         sort: FlowRunSort = FlowRunSort.ID_DESC,
         view: FlowRunView = FlowRunView.BASIC,
         page_size: int = 0,
@@ -102,6 +134,11 @@ class FlowRunLists:
         Args:
             flows: Conditions on the flow of the runs. None: any flow.
             flow_runs: Conditions on the runs. None: every run.
+            task_runs: The run has at least one task run that matches. None: does not matter.
+            deployments: The run has a deployment that still exists and matches. None: does not
+                matter.
+            work_pools: The run waits in a queue of a pool that matches. None: does not matter.
+            work_queues: The run waits in a queue that matches. None: does not matter.
             sort: The order.
             view: How much to read of each run.
             page_size: How many to read at once; 0 means 200, at most 1,000.
@@ -113,6 +150,10 @@ class FlowRunLists:
             lambda token: self.list(
                 flows,
                 flow_runs,
+                task_runs=task_runs,
+                deployments=deployments,
+                work_pools=work_pools,
+                work_queues=work_queues,
                 sort=sort,
                 view=view,
                 page_size=page_size,
@@ -128,6 +169,10 @@ class FlowRunLists:
         flows: FlowFilter | None = None,
         flow_runs: FlowRunFilter | None = None,
         *,
+        task_runs: TaskRunFilter | None = None,
+        deployments: DeploymentFilter | None = None,
+        work_pools: WorkPoolFilter | None = None,
+        work_queues: WorkQueueFilter | None = None,
         sort: FlowRunSort = FlowRunSort.ID_DESC,
         view: FlowRunView = FlowRunView.BASIC,
         page_size: int = 0,
@@ -141,6 +186,11 @@ class FlowRunLists:
         Args:
             flows: Conditions on the flow of the runs. None: any flow.
             flow_runs: Conditions on the runs. None: every run.
+            task_runs: The run has at least one task run that matches. None: does not matter.
+            deployments: The run has a deployment that still exists and matches. None: does not
+                matter.
+            work_pools: The run waits in a queue of a pool that matches. None: does not matter.
+            work_queues: The run waits in a queue that matches. None: does not matter.
             sort: The order.
             view: How much to read of each run.
             page_size: How many to return at most; 0 means 200, at most 1,000.
@@ -156,6 +206,10 @@ class FlowRunLists:
         request = pb.ListFlowRunsRequest(
             flows=from_flow_filter(flows),
             flow_runs=from_flow_run_filter(flow_runs),
+            task_runs=from_task_run_filter(task_runs),
+            deployments=from_deployment_filter(deployments),
+            work_pools=from_work_pool_filter(work_pools),
+            work_queues=from_work_queue_filter(work_queues),
             sort=pb.FlowRunSort.Value(f"FLOW_RUN_SORT_{sort}"),
             page_size=page_size,
             page_token=page_token,

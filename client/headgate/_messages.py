@@ -19,7 +19,7 @@ from headgate._convert_events import to_input_event
 from headgate._input_calls import InputCalls
 from headgate._schemas import Form, from_value, to_plain
 from headgate._spans import Span, to_seconds
-from headgate._stream import unbroken
+from headgate._stream import converted, unbroken
 from headgate._transport import Transport
 from headgate.errors import ReceiveTimeoutError
 from headgate.events import (
@@ -291,17 +291,13 @@ class FlowRunMessages(InputCalls):
                 if seconds is not None and is_live and (arrived or deadline is None):
                     deadline = loop.time() + seconds
 
-    async def _watch(
+    def _watch(
         self, request: pb.WatchFlowRunInputsRequest, *, has_progress: bool
     ) -> AsyncGenerator[FlowRunInputEvent, None]:
         messages = unbroken(
             self._transport, self._watch_stub.WatchFlowRunInputs, request, has_end=False
         )
-        async with aclosing(messages):
-            async for message in messages:
-                event = to_input_event(message)
-                if event is not None and (has_progress or not isinstance(event, Progress)):
-                    yield event
+        return converted(messages, to_input_event, has_progress=has_progress)
 
 
 async def _shaped(

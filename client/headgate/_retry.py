@@ -6,7 +6,6 @@ from datetime import timedelta
 from functools import cache
 from typing import Final
 
-from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from headgate import v1 as pb
@@ -50,10 +49,10 @@ def may_repeat(request: Message) -> bool:
     server knows it again.
     """
     return (
-        _is_idempotent(request.DESCRIPTOR)
+        request.DESCRIPTOR.full_name in _idempotent_requests()
         or bool(getattr(request, "request_id", ""))
         or (
-            isinstance(request, pb.SetFlowRunStateRequest)
+            isinstance(request, pb.SetFlowRunStateRequest | pb.SetTaskRunStateRequest)
             and bool(request.state.details.transition_id)
         )
     )
@@ -67,10 +66,18 @@ def may_retry(error: CallError, request: Message) -> bool:
 
 
 @cache
-def _is_idempotent(request: Descriptor) -> bool:
-    return any(
-        method.GetOptions().idempotency_level
-        for service in request.file.services_by_name.values()
+def _idempotent_requests() -> frozenset[str]:
+    """Return the names of the requests of methods that the contract calls idempotent."""
+    kinds = (each for each in vars(pb).values() if isinstance(each, type))
+    files = {
+        kind.DESCRIPTOR.file.name: kind.DESCRIPTOR.file
+        for kind in kinds
+        if issubclass(kind, Message)
+    }
+    return frozenset(
+        method.input_type.full_name
+        for file in files.values()
+        for service in file.services_by_name.values()
         for method in service.methods
-        if method.input_type.full_name == request.full_name
+        if method.GetOptions().idempotency_level
     )

@@ -9,6 +9,7 @@ from grpc import Call, RpcError, StatusCode
 from grpc_status import rpc_status
 
 from headgate import errors
+from headgate import v1 as pb
 from headgate.errors import CallError, FieldViolation
 
 DOMAIN: Final = "headgate"
@@ -19,21 +20,37 @@ BY_REASON: Final[Mapping[str, type[CallError]]] = MappingProxyType({
     "INVALID_REQUEST":           errors.InvalidRequestError,
     "PAGE_TOKEN_MISMATCH":       errors.PageTokenMismatchError,
     "RESUME_TOKEN_MISMATCH":     errors.ResumeTokenMismatchError,
+    "PARAMETERS_NOT_HYDRATED":   errors.ParametersNotHydratedError,
+    "PARAMETERS_INVALID":        errors.ParametersInvalidError,
+    "PARAMETER_SCHEMA_INVALID":  errors.ParameterSchemaInvalidError,
+    "JOB_VARIABLES_INVALID":     errors.JobVariablesInvalidError,
     "FLOW_NOT_FOUND":            errors.FlowNotFoundError,
     "FLOW_RUN_NOT_FOUND":        errors.FlowRunNotFoundError,
     "TASK_RUN_NOT_FOUND":        errors.TaskRunNotFoundError,
     "FLOW_RUN_INPUT_NOT_FOUND":  errors.FlowRunInputNotFoundError,
+    "CONCURRENCY_LIMIT_NOT_FOUND": errors.ConcurrencyLimitNotFoundError,
+    "DEPLOYMENT_NOT_FOUND":      errors.DeploymentNotFoundError,
+    "WORK_POOL_NOT_FOUND":       errors.WorkPoolNotFoundError,
+    "WORK_QUEUE_NOT_FOUND":      errors.WorkQueueNotFoundError,
     "VARIABLE_NOT_FOUND":        errors.VariableNotFoundError,
     "INPUT_KEY_EXISTS":          errors.InputKeyExistsError,
+    "TASK_RUN_EXISTS":           errors.TaskRunExistsError,
+    "WORK_POOL_EXISTS":          errors.WorkPoolExistsError,
+    "WORK_QUEUE_EXISTS":         errors.WorkQueueExistsError,
+    "WORK_POOL_NAME_RESERVED":   errors.WorkPoolNameReservedError,
     "VARIABLE_EXISTS":           errors.VariableExistsError,
     "VERSION_MISMATCH":          errors.VersionMismatchError,
     "STATE_NOT_ALLOWED":         errors.StateNotAllowedError,
     "DEPLOYMENT_REQUIRED":       errors.DeploymentRequiredError,
+    "PARAMETER_SCHEMA_REQUIRED": errors.ParameterSchemaRequiredError,
+    "WORK_POOL_REQUIRED":        errors.WorkPoolRequiredError,
     "REQUEST_ID_REUSED":         errors.RequestIdReusedError,
+    "WORK_QUEUE_IS_DEFAULT":     errors.WorkQueueIsDefaultError,
     "DATA_CONFLICT":             errors.DataConflictError,
     "REVISION_COMPACTED":        errors.RevisionCompactedError,
     "EPOCH_CHANGED":             errors.EpochChangedError,
     "SLOW_CONSUMER":             errors.SlowConsumerError,
+    "GRAPH_TOO_LARGE":           errors.GraphTooLargeError,
     "OVERLOADED":                errors.OverloadedError,
     "DATABASE_UNAVAILABLE":      errors.DatabaseUnavailableError,
     "SERVER_DRAINING":           errors.ServerDrainingError,
@@ -64,6 +81,10 @@ BY_CODE: Final[Mapping[StatusCode, type[CallError]]] = MappingProxyType({
 # fmt: on
 
 
+_CODES: Final = {code.value[0]: code for code in StatusCode}
+_REASON_PREFIX: Final = "ERROR_REASON_"
+
+
 def from_rpc_error(error: RpcError) -> CallError:
     """Return the error of this module that a failed call means.
 
@@ -87,6 +108,24 @@ def from_rpc_error(error: RpcError) -> CallError:
             for violation in bad_request.field_violations
         ),
         retry_delay=retry.retry_delay.ToTimedelta() if retry.HasField("retry_delay") else None,
+    )
+
+
+def from_item_refusal(refusal: pb.ItemRefusal) -> CallError:
+    """Return the error that the refusal of one item of a batch means."""
+    code = _CODES.get(refusal.code, StatusCode.UNKNOWN)
+    known = pb.ErrorReason.DESCRIPTOR.values_by_number.get(refusal.reason)
+    reason = None if known is None else known.name.removeprefix(_REASON_PREFIX)
+    kind = BY_REASON.get(reason or "", BY_CODE.get(code, CallError))
+    return kind(
+        refusal.message,
+        code=code,
+        reason=reason,
+        metadata=MappingProxyType(dict(refusal.metadata)),
+        violations=tuple(
+            FieldViolation(field=violation.field, description=violation.description)
+            for violation in refusal.violations
+        ),
     )
 
 

@@ -6,11 +6,12 @@ without telling anything twice.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
+from google.protobuf.message import Message
 from grpc import StatusCode
 from grpc.aio import UnaryStreamMultiCallable
 
@@ -24,9 +25,26 @@ from headgate.errors import (
     UnavailableError,
     WatchAgedError,
 )
+from headgate.events import Progress
 
-RequestT = TypeVar("RequestT", pb.WatchFlowRunsRequest, pb.WatchFlowRunInputsRequest)
-EventT = TypeVar("EventT", pb.WatchFlowRunsResponse, pb.WatchFlowRunInputsResponse)
+RequestT = TypeVar(
+    "RequestT", pb.WatchFlowRunsRequest, pb.WatchTaskRunsRequest, pb.WatchFlowRunInputsRequest
+)
+EventT = TypeVar(
+    "EventT", pb.WatchFlowRunsResponse, pb.WatchTaskRunsResponse, pb.WatchFlowRunInputsResponse
+)
+StreamRequestT = TypeVar(
+    "StreamRequestT",
+    pb.WatchFlowRunsRequest,
+    pb.WatchTaskRunsRequest,
+    pb.WatchFlowRunInputsRequest,
+    pb.WatchDueFlowRunsRequest,
+)
+StreamEventT = TypeVar("StreamEventT", bound=Message)
+ToldT = TypeVar("ToldT")
+_Message: TypeAlias = (
+    pb.WatchFlowRunsResponse | pb.WatchTaskRunsResponse | pb.WatchFlowRunInputsResponse
+)
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +63,7 @@ _EXPECTED: Final = (WatchAgedError, ServerDrainingError)
 _TRANSPORT_FAULTS: Final = (StatusCode.CANCELLED, StatusCode.INTERNAL, StatusCode.UNKNOWN)
 
 
-async def unbroken(
+def unbroken(
     transport: Transport,
     method: UnaryStreamMultiCallable[RequestT, EventT],
     request: RequestT,
@@ -70,11 +88,39 @@ async def unbroken(
         ClientClosedError: The client is or was closed.
     """
     told = _Told()
+
+    def begin() -> AsyncGenerator[EventT, None]:
+        return _until_it_breaks(transport, method, request, told)
+
+    return renewed(transport, begin, told, has_end=has_end, is_patient=is_patient)
+
+
+async def renewed(
+    transport: Transport,
+    begin: Callable[[], AsyncGenerator[ToldT, None]],
+    life: "Life",
+    *,
+    has_end: bool,
+    is_patient: bool = False,
+) -> AsyncGenerator[ToldT, None]:
+    """Yield what a stream tells, and begin it again when it breaks, for as long as nobody stops.
+
+    Args:
+        transport: The way to the server.
+        begin: Begins the stream.
+        life: Knows whether the stream has told anything.
+        has_end: Whether the stream ends by itself when the server ends it with OK.
+        is_patient: Whether to go on trying if there was never any event.
+
+    Raises:
+        CallError: The stream cannot begin, or cannot go on.
+        ClientClosedError: The client is or was closed.
+    """
     failures = 0
     while True:
         fault: CallError | None = None
         try:
-            async with aclosing(_until_it_breaks(transport, method, request, told)) as events:
+            async with aclosing(begin()) as events:
                 async for event in events:
                     yield event
             if has_end:
@@ -85,14 +131,34 @@ async def unbroken(
             if not _is_passing(error):
                 raise
             fault = error
-        if told.is_fresh:
-            told.is_fresh, is_patient, failures = False, True, 0
+        if life.is_fresh:
+            life.is_fresh, is_patient, failures = False, True, 0
         failures += 1
         if fault and failures >= _FIRST_ATTEMPTS and not is_patient:
             raise fault
         _report(failures, fault)
         asked = fault.retry_delay if fault else None
         await asyncio.sleep(transport.backoff.seconds(failures, asked))
+
+
+async def converted(
+    messages: AsyncGenerator[EventT, None],
+    convert: Callable[[EventT], ToldT | None],
+    *,
+    has_progress: bool,
+) -> AsyncGenerator[ToldT, None]:
+    """Yield messages as the events that they are.
+
+    Args:
+        messages: The messages. They are closed at the end.
+        convert: Returns the event of a message; None if it is of a kind that is not known.
+        has_progress: Whether to tell of progress, too.
+    """
+    async with aclosing(messages):
+        async for message in messages:
+            event = convert(message)
+            if event is not None and (has_progress or not isinstance(event, Progress)):
+                yield event
 
 
 async def _until_it_breaks(
@@ -102,11 +168,9 @@ async def _until_it_breaks(
     told: "_Told",
 ) -> AsyncGenerator[EventT, None]:
     """Yield the events of one stream that were not told before."""
-    seconds = request.progress_interval.ToTimedelta().total_seconds() or _PROGRESS_SECONDS
-    silence_seconds = _SILENT_INTERVALS * seconds + _SILENT_GRACE_SECONDS
     snapshot: list[EventT] = []
-    async with aclosing(transport.stream(method, request)) as messages:
-        while (message := await _next(messages, silence_seconds)) is not None:
+    async with aclosing(living(transport, method, request)) as messages:
+        async for message in messages:
             told.is_fresh = True
             request.resume_token = message.resume_token
             kind = message.WhichOneof("event")
@@ -121,21 +185,48 @@ async def _until_it_breaks(
                 yield message
 
 
-async def _next(messages: AsyncGenerator[EventT, None], seconds: float) -> EventT | None:
+async def living(
+    transport: Transport,
+    method: UnaryStreamMultiCallable[StreamRequestT, StreamEventT],
+    request: StreamRequestT,
+) -> AsyncGenerator[StreamEventT, None]:
+    """Yield the messages of one stream, and give it up when there is no sign of life for too long.
+
+    Raises:
+        TimeoutError: Nothing came for several intervals of progress.
+        CallError: The stream broke.
+        ClientClosedError: The client is or was closed.
+    """
+    seconds = request.progress_interval.ToTimedelta().total_seconds() or _PROGRESS_SECONDS
+    silence_seconds = _SILENT_INTERVALS * seconds + _SILENT_GRACE_SECONDS
+    async with aclosing(transport.stream(method, request)) as messages:
+        while (message := await _next(messages, silence_seconds)) is not None:
+            yield message
+
+
+async def _next(
+    messages: AsyncGenerator[StreamEventT, None], seconds: float
+) -> StreamEventT | None:
     async with asyncio.timeout(seconds):
         return await anext(messages, None)
 
 
 @dataclass(slots=True)
-class _Told:
+class Life:
+    """Whether a stream that is begun again and again has told anything."""
+
+    is_fresh: bool = False
+    """Whether anything was told since this was last set back."""
+
+
+@dataclass(slots=True)
+class _Told(Life):
     """What was told last, so that nothing is told twice when a stream resumes."""
 
     revision: int = 0
     at_revision: set[tuple[str | None, str, int]] = field(default_factory=set)
-    is_fresh: bool = False
-    """Whether anything was told since this was last set back."""
 
-    def is_new(self, message: pb.WatchFlowRunsResponse | pb.WatchFlowRunInputsResponse) -> bool:
+    def is_new(self, message: _Message) -> bool:
         """Tell whether an event was not told before, and remember it."""
         if message.revision == 0:  # it tells of no change
             return True
@@ -152,14 +243,18 @@ class _Told:
         return True
 
 
-def _about(
-    message: pb.WatchFlowRunsResponse | pb.WatchFlowRunInputsResponse,
-) -> tuple[str | None, str, int]:
+def _about(message: _Message) -> tuple[str | None, str, int]:
     kind = message.WhichOneof("event")
-    if isinstance(message, pb.WatchFlowRunInputsResponse):
-        return kind, (message.deleted if kind == "deleted" else message.created).id, 0
-    run = getattr(message, kind).flow_run if kind else pb.FlowRun()
-    return kind, run.id, run.version
+    if kind is None:
+        return kind, "", 0
+    event = getattr(message, kind)
+    match message:
+        case pb.WatchFlowRunsResponse():
+            return kind, event.flow_run.id, event.flow_run.version
+        case pb.WatchTaskRunsResponse():
+            return kind, event.task_run.id, event.task_run.version
+        case _:
+            return kind, event.id, 0
 
 
 def _is_passing(error: CallError) -> bool:

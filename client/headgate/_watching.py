@@ -1,19 +1,32 @@
 """Watching flow runs: every change, in order, without a gap, for as long as one wants."""
 
 from collections.abc import AsyncGenerator, Iterable
-from contextlib import aclosing
 from datetime import timedelta
 
 from headgate import v1 as pb
 from headgate._convert import from_timedelta
 from headgate._convert_events import to_flow_run_event
-from headgate._convert_filters import from_flow_filter, from_flow_run_filter
+from headgate._convert_filters import (
+    from_deployment_filter,
+    from_flow_filter,
+    from_flow_run_filter,
+    from_task_run_filter,
+    from_work_pool_filter,
+    from_work_queue_filter,
+)
 from headgate._flow_run_calls import FlowRunCalls
-from headgate._stream import unbroken
+from headgate._stream import converted, unbroken
 from headgate._transport import Transport
 from headgate.enums import WatchUntil
-from headgate.events import FlowRunEvent, Progress
-from headgate.filters import FlowFilter, FlowRunFilter
+from headgate.events import FlowRunEvent
+from headgate.filters import (
+    DeploymentFilter,
+    FlowFilter,
+    FlowRunFilter,
+    TaskRunFilter,
+    WorkPoolFilter,
+    WorkQueueFilter,
+)
 from headgate.models import Id
 
 
@@ -80,6 +93,10 @@ class FlowRunWatching(FlowRunCalls):
         flow_run_ids: Iterable[Id] | None = None,
         flows: FlowFilter | None = None,
         flow_runs: FlowRunFilter | None = None,
+        task_runs: TaskRunFilter | None = None,
+        deployments: DeploymentFilter | None = None,
+        work_pools: WorkPoolFilter | None = None,
+        work_queues: WorkQueueFilter | None = None,
         send_initial_state: bool = False,
         until: WatchUntil | None = None,
         resume_token: str = "",
@@ -88,10 +105,19 @@ class FlowRunWatching(FlowRunCalls):
     ) -> AsyncGenerator[FlowRunEvent, None]:
         """Yield every change of many flow runs, in the order in which they were committed.
 
+        Conditions on what is related to a run are judged as that stands when a change of the run
+        is told: a change of a relation alone tells nothing. After a resume, `LeftFilter` and
+        `Deleted` may then also come for a run that was not told before.
+
         Args:
             flow_run_ids: The runs, 1 to 1,000. None: those that match the filters.
             flows: Conditions on the flow of the runs. None: any flow.
             flow_runs: Conditions on the runs, before and after each change. None: every run.
+            task_runs: The run has at least one task run that matches. None: does not matter.
+            deployments: The run has a deployment that still exists and matches. None: does not
+                matter.
+            work_pools: The run waits in a queue of a pool that matches. None: does not matter.
+            work_queues: The run waits in a queue that matches. None: does not matter.
             send_initial_state: Tell first which runs match now, as `Snapshot`s and
                 `SnapshotComplete`.
             until: What ends the iteration by itself. Only with `flow_run_ids`. None: nothing.
@@ -124,7 +150,8 @@ class FlowRunWatching(FlowRunCalls):
             ```
         """
         ids = None if flow_run_ids is None else [str(each) for each in flow_run_ids]
-        if ids is not None and not (ids and flows is None and flow_runs is None):
+        filters = (flows, flow_runs, task_runs, deployments, work_pools, work_queues)
+        if ids is not None and not (ids and all(each is None for each in filters)):
             message = "flow_run_ids need at least one id and exclude filters."
             raise ValueError(message)
         if ids is None and until is not None:
@@ -134,6 +161,10 @@ class FlowRunWatching(FlowRunCalls):
             flow_run_ids=ids,
             flows=from_flow_filter(flows),
             flow_runs=from_flow_run_filter(flow_runs),
+            task_runs=from_task_run_filter(task_runs),
+            deployments=from_deployment_filter(deployments),
+            work_pools=from_work_pool_filter(work_pools),
+            work_queues=from_work_queue_filter(work_queues),
             resume_token=resume_token,
             send_initial_state=send_initial_state,
             until=pb.WatchUntil.Value(f"WATCH_UNTIL_{until or 'UNSPECIFIED'}"),
@@ -144,7 +175,7 @@ class FlowRunWatching(FlowRunCalls):
         )
         return self._watch(request, has_progress=progress_interval is not None)
 
-    async def _watch(
+    def _watch(
         self, request: pb.WatchFlowRunsRequest, *, has_progress: bool, is_patient: bool = False
     ) -> AsyncGenerator[FlowRunEvent, None]:
         messages = unbroken(
@@ -154,8 +185,4 @@ class FlowRunWatching(FlowRunCalls):
             has_end=bool(request.until),
             is_patient=is_patient,
         )
-        async with aclosing(messages):
-            async for message in messages:
-                event = to_flow_run_event(message)
-                if event is not None and (has_progress or not isinstance(event, Progress)):
-                    yield event
+        return converted(messages, to_flow_run_event, has_progress=has_progress)

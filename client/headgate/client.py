@@ -7,11 +7,17 @@ from typing import Self
 from grpc import ChannelCredentials
 
 from headgate._transport import DEFAULT_TIMEOUT, Transport
+from headgate.concurrency_limits import ConcurrencyLimits
+from headgate.deployments import Deployments
 from headgate.flow_runs import FlowRuns
 from headgate.flows import Flows
 from headgate.inputs import FlowRunInputs
 from headgate.server import Server
+from headgate.task_runs import TaskRuns
 from headgate.variables import Variables
+from headgate.work_pools import WorkPools
+from headgate.work_queues import WorkQueues
+from headgate.workers import Workers
 
 
 class Client:
@@ -23,7 +29,13 @@ class Client:
     Attributes:
         flows: Flows, the workflows that runs belong to.
         flow_runs: Flow runs and their states, and the helpers that watch, wait, pause and resume.
+        deployments: Flows with the parameters, the schedules and the work queue that runs get.
+        task_runs: Task runs, the executions of tasks within flow runs, and their states.
         inputs: What is left with flow runs: schemas, questions, answers and messages.
+        concurrency_limits: How many task runs with a tag are RUNNING at once.
+        work_pools: Infrastructure that runs flow runs.
+        work_queues: The lines in which runs wait for the workers of a work pool.
+        workers: The programs that run them, and what they may start.
         variables: Texts that answers to pauses may refer to by name.
         server: What the server is and what it takes.
 
@@ -58,6 +70,12 @@ class Client:
         self.flows = Flows(self._transport)
         self.inputs = FlowRunInputs(self._transport)
         self.flow_runs = FlowRuns(self._transport, self.inputs)
+        self.deployments = Deployments(self._transport)
+        self.task_runs = TaskRuns(self._transport)
+        self.concurrency_limits = ConcurrencyLimits(self._transport)
+        self.work_pools = WorkPools(self._transport)
+        self.work_queues = WorkQueues(self._transport)
+        self.workers = Workers(self._transport)
         self.variables = Variables(self._transport)
         self.server = Server(self._transport)
 

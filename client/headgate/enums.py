@@ -40,6 +40,85 @@ class FlowSort(StrEnum):
     """Last changed first."""
 
 
+class DeploymentView(StrEnum):
+    """How much of a deployment is read."""
+
+    BASIC = "BASIC"
+    """Everything but the parameters, their schema, the job variables and the pull steps."""
+    FULL = "FULL"
+    """Everything."""
+
+
+class DeploymentSort(StrEnum):
+    """The order of a list of deployments. Ties are broken by id."""
+
+    NAME_ASC = "NAME_ASC"
+    """By name in code point order."""
+    NAME_DESC = "NAME_DESC"
+    CREATED_DESC = "CREATED_DESC"
+    """Newest first."""
+    UPDATED_DESC = "UPDATED_DESC"
+    """Last changed first."""
+
+
+class DeploymentStatus(StrEnum):
+    """Whether a worker asks for the runs of a deployment."""
+
+    READY = "READY"
+    """A worker asks for them."""
+    NOT_READY = "NOT_READY"
+    """No worker has asked, or none for a while."""
+    UNKNOWN = "UNKNOWN"
+    """A status that is newer than this client."""
+
+
+class TaskRunView(StrEnum):
+    """How much of a task run is read."""
+
+    BASIC = "BASIC"
+    """Everything but the data of the state."""
+    FULL = "FULL"
+    """Everything."""
+
+
+class TaskRunSort(StrEnum):
+    """The order of a list of task runs. Those without a value come last, ties are broken by id."""
+
+    ID_DESC = "ID_DESC"
+    """The newest first."""
+    EXPECTED_START_TIME_ASC = "EXPECTED_START_TIME_ASC"
+    EXPECTED_START_TIME_DESC = "EXPECTED_START_TIME_DESC"
+    NAME_ASC = "NAME_ASC"
+    """By name in code point order."""
+    NAME_DESC = "NAME_DESC"
+    NEXT_SCHEDULED_START_TIME_ASC = "NEXT_SCHEDULED_START_TIME_ASC"
+    END_TIME_DESC = "END_TIME_DESC"
+
+
+class TaskInputKind(StrEnum):
+    """Where a value that was handed to a task came from."""
+
+    TASK_RUN = "TASK_RUN"
+    """It is the result of another task run."""
+    PARAMETER = "PARAMETER"
+    """It is a parameter of the flow run."""
+    CONSTANT = "CONSTANT"
+    """It stands in the code."""
+    UNKNOWN = "UNKNOWN"
+    """A kind that is newer than this client."""
+
+
+class GraphNodeKind(StrEnum):
+    """What stands behind a node of a graph."""
+
+    TASK_RUN = "TASK_RUN"
+    """A task run."""
+    FLOW_RUN = "FLOW_RUN"
+    """A subflow run, in the place of the task run that stands for it."""
+    UNKNOWN = "UNKNOWN"
+    """A kind that is newer than this client."""
+
+
 class WaitMode(StrEnum):
     """Which of several runs must have ended for a wait to be over."""
 
@@ -89,3 +168,27 @@ class DatabaseKind(StrEnum):
     POSTGRESQL = "POSTGRESQL"
     UNKNOWN = "UNKNOWN"
     """A kind that is newer than this client."""
+
+
+class WorkStatus(StrEnum):
+    """Whether somebody works on a work pool or a work queue."""
+
+    READY = "READY"
+    """Somebody does."""
+    NOT_READY = "NOT_READY"
+    """Nobody does."""
+    PAUSED = "PAUSED"
+    """It is paused."""
+    UNKNOWN = "UNKNOWN"
+    """A status that is newer than this client."""
+
+
+class WorkerStatus(StrEnum):
+    """Whether a worker reports."""
+
+    ONLINE = "ONLINE"
+    """It does."""
+    OFFLINE = "OFFLINE"
+    """It does not."""
+    UNKNOWN = "UNKNOWN"
+    """A status that is newer than this client."""

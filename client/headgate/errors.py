@@ -4,27 +4,42 @@
     ├── CallError                       a call was answered with a status other than OK
     │   ├── InvalidRequestError         the request is wrong by itself
     │   │   ├── PageTokenMismatchError
+    │   │   ├── ParametersNotHydratedError
+    │   │   ├── ParametersInvalidError
+    │   │   ├── ParameterSchemaInvalidError
+    │   │   ├── JobVariablesInvalidError
     │   │   └── ResumeTokenMismatchError
     │   ├── NotFoundError
     │   │   ├── FlowNotFoundError
     │   │   ├── FlowRunNotFoundError
     │   │   ├── TaskRunNotFoundError
     │   │   ├── FlowRunInputNotFoundError
+    │   │   ├── ConcurrencyLimitNotFoundError
+    │   │   ├── DeploymentNotFoundError
+    │   │   ├── WorkPoolNotFoundError
+    │   │   ├── WorkQueueNotFoundError
     │   │   └── VariableNotFoundError
     │   ├── AlreadyExistsError
     │   │   ├── InputKeyExistsError
+    │   │   ├── TaskRunExistsError
+    │   │   ├── WorkPoolExistsError
+    │   │   ├── WorkQueueExistsError
     │   │   └── VariableExistsError
     │   ├── AbortedError                somebody else was faster: read again and decide anew
     │   │   └── VersionMismatchError
     │   ├── FailedPreconditionError     what is stored does not allow it
     │   │   ├── StateNotAllowedError
     │   │   ├── DeploymentRequiredError
+    │   │   ├── ParameterSchemaRequiredError
+    │   │   ├── WorkPoolRequiredError
     │   │   ├── RequestIdReusedError
+    │   │   ├── WorkQueueIsDefaultError
     │   │   ├── DataConflictError
     │   │   └── EpochChangedError
     │   ├── OutOfRangeError
     │   │   └── RevisionCompactedError
     │   ├── ResourceExhaustedError      too much at once, or a message above the size limit
+    │   │   ├── GraphTooLargeError
     │   │   ├── SlowConsumerError
     │   │   └── OverloadedError
     │   ├── UnavailableError            try again; what can be repeated was tried already
@@ -39,6 +54,7 @@
     │   ├── InternalError
     │   ├── UnauthenticatedError
     │   └── PermissionDeniedError
+    │       └── WorkPoolNameReservedError
     ├── ClientClosedError
     ├── TransitionRefusedError          a helper asked for a state, and the rules said no
     │   ├── PauseRefusedError
@@ -128,6 +144,22 @@ class ResumeTokenMismatchError(InvalidRequestError):
     """The resume token is not one of this server's, or belongs to a watch with other arguments."""
 
 
+class ParametersNotHydratedError(InvalidRequestError):
+    """A placeholder in the parameters cannot be filled in; the text says why."""
+
+
+class ParametersInvalidError(InvalidRequestError):
+    """The parameters do not fit the schema of the deployment; the text says where and why."""
+
+
+class ParameterSchemaInvalidError(InvalidRequestError):
+    """The schema of the parameters of the deployment cannot be used; the text says why."""
+
+
+class JobVariablesInvalidError(InvalidRequestError):
+    """The job variables do not fit the base job template of the work pool; the text says where and why."""
+
+
 class NotFoundError(CallError):
     """What the call names does not exist, or no longer."""
 
@@ -148,6 +180,22 @@ class FlowRunInputNotFoundError(NotFoundError):
     """The flow run has no input with this key."""
 
 
+class ConcurrencyLimitNotFoundError(NotFoundError):
+    """There is no such concurrency limit."""
+
+
+class DeploymentNotFoundError(NotFoundError):
+    """There is no such deployment."""
+
+
+class WorkPoolNotFoundError(NotFoundError):
+    """There is no such work pool."""
+
+
+class WorkQueueNotFoundError(NotFoundError):
+    """There is no such work queue."""
+
+
 class VariableNotFoundError(NotFoundError):
     """There is no such variable."""
 
@@ -158,6 +206,18 @@ class AlreadyExistsError(CallError):
 
 class InputKeyExistsError(AlreadyExistsError):
     """The flow run has an input with this key."""
+
+
+class TaskRunExistsError(AlreadyExistsError):
+    """There is a task run with this id that was created for something else."""
+
+
+class WorkPoolExistsError(AlreadyExistsError):
+    """There is a work pool with this name."""
+
+
+class WorkQueueExistsError(AlreadyExistsError):
+    """The work pool has a queue with this name."""
 
 
 class VariableExistsError(AlreadyExistsError):
@@ -190,8 +250,20 @@ class DeploymentRequiredError(FailedPreconditionError):
     """The change needs a deployment, and the run has none or its deployment is gone."""
 
 
+class ParameterSchemaRequiredError(FailedPreconditionError):
+    """The schema of the parameters is to be enforced, and the deployment has none."""
+
+
+class WorkPoolRequiredError(FailedPreconditionError):
+    """A work queue was asked for, and the deployment has no work pool."""
+
+
 class RequestIdReusedError(FailedPreconditionError):
     """The request id was used before for a different request."""
+
+
+class WorkQueueIsDefaultError(FailedPreconditionError):
+    """The queue is the default queue of its work pool, which goes only with the work pool."""
 
 
 class DataConflictError(FailedPreconditionError):
@@ -218,6 +290,10 @@ class RevisionCompactedError(OutOfRangeError):
 
 class ResourceExhaustedError(CallError):
     """Too much was asked at once, or a message is above the size limit."""
+
+
+class GraphTooLargeError(ResourceExhaustedError):
+    """The graph of the flow run is larger than the server gives; trying again does not help."""
 
 
 class SlowConsumerError(ResourceExhaustedError):
@@ -279,6 +355,10 @@ class UnauthenticatedError(CallError):
 
 class PermissionDeniedError(CallError):
     """The server knows who calls, and does not let them."""
+
+
+class WorkPoolNameReservedError(PermissionDeniedError):
+    """Names of work pools that begin with `prefect` are reserved."""
 
 
 class ClientClosedError(HeadgateError):

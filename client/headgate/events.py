@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from headgate.models import FlowRun, FlowRunInput
 from headgate.states import State, StateType
+from headgate.task_run_models import TaskRun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +70,49 @@ class LeftFilter(_FlowRunEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _TaskRunEvent(Event):
+    task_run: TaskRun
+    """The task run as it now stands, or as it was last known if it is gone; in BASIC view."""
+    coalesced: bool = False
+    """With `latest_only`: whether earlier changes of it were skipped before this one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskStateChange(_TaskRunEvent):
+    """A task run took a new state."""
+
+    state: State
+    """The state that was written, without its data.
+
+    Its version is one more than that of the state told before, so that a gap would show.
+    """
+    previous_state_type: StateType | None
+    """The type of the state before. None for the first state of a task run."""
+    previous_state_name: str | None
+    """The name of the state before. None for the first state of a task run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskUpdate(_TaskRunEvent):
+    """A task run changed without taking a new state."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSnapshot(_TaskRunEvent):
+    """A task run that matched when the watch began."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskDeleted(_TaskRunEvent):
+    """A task run was deleted, alone or with its flow run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskLeftFilter(_TaskRunEvent):
+    """A task run that matched no longer does. Nothing more is told of it until it matches again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotComplete(Event):
     """Everything that matched when the watch began has been told; what follows are changes."""
 
@@ -103,6 +147,17 @@ FlowRunEvent: TypeAlias = (
     StateChange | RunUpdate | Snapshot | SnapshotComplete | Deleted | LeftFilter | Progress
 )
 """An event of a watch on flow runs."""
+
+TaskRunEvent: TypeAlias = (
+    TaskStateChange
+    | TaskUpdate
+    | TaskSnapshot
+    | SnapshotComplete
+    | TaskDeleted
+    | TaskLeftFilter
+    | Progress
+)
+"""An event of a watch on task runs."""
 
 FlowRunInputEvent: TypeAlias = (
     InputCreated | InputDeleted | InputSnapshot | SnapshotComplete | Progress

@@ -1,4 +1,4 @@
-"""Conditions on flows and flow runs, for lists, counts and watches.
+"""Conditions on flows, runs and what belongs to them, for lists, counts and watches.
 
 Every member may be left out (None). An empty tuple is not the same: `any=()` matches nothing.
 """
@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import TypeAlias
 from uuid import UUID
 
+from headgate.enums import WorkerStatus
 from headgate.states import StateType
 
 Ids: TypeAlias = Sequence[UUID | str]
@@ -187,3 +188,127 @@ class FlowFilter:
     """The tags of the flow."""
     deployment: FlowDeploymentFilter | None = None
     """Whether the flow is deployed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExistsFilter:
+    """Whether there are any."""
+
+    exists: bool | None = None
+    """Whether there is at least one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRunFilter:
+    """Conditions on task runs. An empty filter matches every task run."""
+
+    operator: Operator = Operator.AND
+    """How the members are joined."""
+    id: IdFilter | None = None
+    """The id of the task run."""
+    name: NameFilter | None = None
+    """The name of the task run."""
+    tags: TagsFilter | None = None
+    """The tags of the task run."""
+    state: StateFilter | None = None
+    """The current state of the task run."""
+    start_time: TimeFilter | None = None
+    """When the task run first entered RUNNING."""
+    subflow_runs: ExistsFilter | None = None
+    """The flow runs that the task run stands for in its flow run."""
+    flow_run_id: ReferenceFilter | None = None
+    """The flow run of the task run. Every task run has one: `is_null=True` matches nothing, False says nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EqualFilter:
+    """Conditions on a fact."""
+
+    eq: bool | None = None
+    """The fact is this one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnyFilter:
+    """Conditions on a text that may be missing."""
+
+    any: Sequence[str] | None = None
+    """The text is one of these, exactly."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentFilter:
+    """Conditions on deployments. An empty filter matches every deployment."""
+
+    operator: Operator = Operator.AND
+    """How the members are joined."""
+    id: IdFilter | None = None
+    """The id of the deployment."""
+    name: NameFilter | None = None
+    """The name of the deployment."""
+    paused: EqualFilter | None = None
+    """Whether the deployment is paused."""
+    is_schedule_active: EqualFilter | None = None
+    """Whether the deployment is not paused: the older way to say `paused`."""
+    tags: TagsFilter | None = None
+    """The tags of the deployment."""
+    work_queue_name: AnyFilter | None = None
+    """The work queue name kept on the deployment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkPoolFilter:
+    """Conditions on work pools. An empty filter matches every work pool."""
+
+    operator: Operator = Operator.AND
+    """How the members are joined."""
+    id: IdFilter | None = None
+    """The id of the work pool."""
+    name: AnyFilter | None = None
+    """The name of the work pool."""
+    type: AnyFilter | None = None
+    """The type of the work pool."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkQueueNameFilter:
+    """Conditions on the name of a work queue. All that are set must hold."""
+
+    any: Sequence[str] | None = None
+    """The name is one of these, exactly."""
+    startswith: Sequence[str] | None = None
+    """The name begins with one of these, in any case; `%` is any text and `_` any character."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkQueueFilter:
+    """Conditions on work queues. An empty filter matches every work queue."""
+
+    operator: Operator = Operator.AND
+    """How the members are joined."""
+    id: IdFilter | None = None
+    """The id of the work queue."""
+    name: WorkQueueNameFilter | None = None
+    """The name of the work queue."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerStatusFilter:
+    """Conditions on the status of a worker that holds now. All that are set must hold."""
+
+    any: Sequence[WorkerStatus] | None = None
+    """The status is one of these."""
+    not_any: Sequence[WorkerStatus] | None = None
+    """The status is none of these."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerFilter:
+    """Conditions on workers. An empty filter matches every worker."""
+
+    operator: Operator = Operator.AND
+    """How the members are joined."""
+    last_heartbeat_time: TimeFilter | None = None
+    """When the worker last reported."""
+    status: WorkerStatusFilter | None = None
+    """Whether the worker reports."""

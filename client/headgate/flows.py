@@ -5,11 +5,25 @@ from datetime import timedelta
 
 from headgate import v1 as pb
 from headgate._convert import to_flow
-from headgate._convert_filters import from_flow_filter, from_flow_run_filter
+from headgate._convert_filters import (
+    from_deployment_filter,
+    from_flow_filter,
+    from_flow_run_filter,
+    from_task_run_filter,
+    from_work_pool_filter,
+    from_work_queue_filter,
+)
 from headgate._paging import across_pages
 from headgate._transport import Transport
 from headgate.enums import FlowSort
-from headgate.filters import FlowFilter, FlowRunFilter
+from headgate.filters import (
+    DeploymentFilter,
+    FlowFilter,
+    FlowRunFilter,
+    TaskRunFilter,
+    WorkPoolFilter,
+    WorkQueueFilter,
+)
 from headgate.models import CreatedFlow, Flow, Id, Page
 
 
@@ -77,6 +91,10 @@ class Flows:
         flows: FlowFilter | None = None,
         flow_runs: FlowRunFilter | None = None,
         *,
+        task_runs: TaskRunFilter | None = None,
+        deployments: DeploymentFilter | None = None,
+        work_pools: WorkPoolFilter | None = None,
+        work_queues: WorkQueueFilter | None = None,
         timeout: timedelta | None = None,
     ) -> int:
         """Count the flows that match.
@@ -84,10 +102,19 @@ class Flows:
         Args:
             flows: Conditions on the flows. None: every flow.
             flow_runs: The flow has at least one run that matches. None: does not matter.
+            task_runs: The flow has a run with a task run that matches. None: does not matter.
+            deployments: The flow has at least one deployment that matches. None: does not matter.
+            work_pools: The flow has a deployment to a pool that matches. None: does not matter.
+            work_queues: The flow has a deployment to a queue that matches. None: does not matter.
             timeout: How long the call may take.
         """
         request = pb.CountFlowsRequest(
-            flows=from_flow_filter(flows), flow_runs=from_flow_run_filter(flow_runs)
+            flows=from_flow_filter(flows),
+            flow_runs=from_flow_run_filter(flow_runs),
+            task_runs=from_task_run_filter(task_runs),
+            deployments=from_deployment_filter(deployments),
+            work_pools=from_work_pool_filter(work_pools),
+            work_queues=from_work_queue_filter(work_queues),
         )
         return (await self._transport.call(self._stub.CountFlows, request, timeout)).count
 
@@ -132,6 +159,10 @@ class Flows:
         flows: FlowFilter | None = None,
         flow_runs: FlowRunFilter | None = None,
         *,
+        task_runs: TaskRunFilter | None = None,
+        deployments: DeploymentFilter | None = None,
+        work_pools: WorkPoolFilter | None = None,
+        work_queues: WorkQueueFilter | None = None,
         sort: FlowSort = FlowSort.NAME_ASC,
         page_size: int = 0,
         offset: int = 0,
@@ -142,6 +173,10 @@ class Flows:
         Args:
             flows: Conditions on the flows. None: every flow.
             flow_runs: The flow has at least one run that matches. None: does not matter.
+            task_runs: The flow has a run with a task run that matches. None: does not matter.
+            deployments: The flow has at least one deployment that matches. None: does not matter.
+            work_pools: The flow has a deployment to a pool that matches. None: does not matter.
+            work_queues: The flow has a deployment to a queue that matches. None: does not matter.
             sort: The order.
             page_size: How many to read at once; 0 means 200, at most 1,000.
             offset: How many to skip.
@@ -151,6 +186,10 @@ class Flows:
             lambda token: self.list(
                 flows,
                 flow_runs,
+                task_runs=task_runs,
+                deployments=deployments,
+                work_pools=work_pools,
+                work_queues=work_queues,
                 sort=sort,
                 page_size=page_size,
                 page_token=token,
@@ -164,6 +203,10 @@ class Flows:
         flows: FlowFilter | None = None,
         flow_runs: FlowRunFilter | None = None,
         *,
+        task_runs: TaskRunFilter | None = None,
+        deployments: DeploymentFilter | None = None,
+        work_pools: WorkPoolFilter | None = None,
+        work_queues: WorkQueueFilter | None = None,
         sort: FlowSort = FlowSort.NAME_ASC,
         page_size: int = 0,
         page_token: str = "",
@@ -175,6 +218,10 @@ class Flows:
         Args:
             flows: Conditions on the flows. None: every flow.
             flow_runs: The flow has at least one run that matches. None: does not matter.
+            task_runs: The flow has a run with a task run that matches. None: does not matter.
+            deployments: The flow has at least one deployment that matches. None: does not matter.
+            work_pools: The flow has a deployment to a pool that matches. None: does not matter.
+            work_queues: The flow has a deployment to a queue that matches. None: does not matter.
             sort: The order.
             page_size: How many to return at most; 0 means 200, at most 1,000.
             page_token: The `next_page_token` of the page before. Empty: the first page.
@@ -187,6 +234,10 @@ class Flows:
         request = pb.ListFlowsRequest(
             flows=from_flow_filter(flows),
             flow_runs=from_flow_run_filter(flow_runs),
+            task_runs=from_task_run_filter(task_runs),
+            deployments=from_deployment_filter(deployments),
+            work_pools=from_work_pool_filter(work_pools),
+            work_queues=from_work_queue_filter(work_queues),
             sort=pb.FlowSort.Value(f"FLOW_SORT_{sort}"),
             page_size=page_size,
             page_token=page_token,

@@ -106,7 +106,11 @@ class FlowRun:
     deployment_version: str | None = None
     """The version of the deployment when the run was created."""
     work_queue_name: str | None = None
-    """The work queue that the run was sent to."""
+    """The name of the work queue that the run was sent to."""
+    work_queue_id: UUID | None = None
+    """The work queue that the run waits in. None: there is none, or no longer."""
+    work_pool_name: str | None = None
+    """The name of the work pool that the queue belongs to."""
     parent_task_run_id: UUID | None = None
     """For a subflow run: the task run in the parent run that stands for it."""
     idempotency_key: str | None = None
@@ -246,6 +250,34 @@ class CreatedFlowRunInput:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConcurrencyLimit:
+    """A limit on how many task runs with a tag are RUNNING at once."""
+
+    id: UUID
+    """The id of the limit."""
+    tag: str
+    """The tag that the limit holds for, unique."""
+    concurrency_limit: int
+    """How many task runs may hold a slot at once. With 0 none can run."""
+    create_time: datetime
+    """When the limit was created."""
+    update_time: datetime
+    """When the limit was last set or its slots were reset."""
+    active_slots: tuple[UUID, ...] = ()
+    """The task runs that hold a slot, ascending."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreatedConcurrencyLimit:
+    """The answer to setting a concurrency limit."""
+
+    concurrency_limit: ConcurrencyLimit
+    """The limit as it now stands."""
+    created: bool
+    """Whether this call created it; false if the tag had one before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Variable:
     """A text with a name that answers to pauses may refer to."""
 
@@ -315,3 +347,5 @@ class ServerInfo:
     """The identity of the database."""
     schema_revision: str
     """The revision of the database's schema."""
+    watch_count: int = 0
+    """How many watches the server serves now."""

@@ -1,4 +1,4 @@
-"""States of flow runs: what a run is in, and what somebody asks for it to be in.
+"""States of runs: what a run is in, and what somebody asks for it to be in.
 
 Knows nothing of the wire and of the server.
 """
@@ -66,9 +66,11 @@ class StateDetails:
     """What some states need to say besides their type and name."""
 
     flow_run_id: UUID | None = None
-    """The flow run of the state. Set by the server."""
+    """The flow run of the state, or of the task run whose state it is. Set by the server."""
     task_run_id: UUID | None = None
-    """For states of a subflow run: the task run that stands for it. Set by the server."""
+    """The task run whose state it is, or that stands for the subflow run. Set by the server."""
+    child_flow_run_id: UUID | None = None
+    """The subflow run whose state this state of a task run mirrors. Set by the server."""
     scheduled_time: datetime | None = None
     """The earliest start of a SCHEDULED state. None: when the server takes it."""
     pause_expire_time: datetime | None = None
@@ -81,6 +83,16 @@ class StateDetails:
     """The inputs that belong to this pause. None: it waits for no answer."""
     transition_id: UUID | None = None
     """Names one logical transition, which a run makes once. None lets the client choose."""
+    cache_key: str = ""
+    """Names a result that task runs share. Empty: none."""
+    cache_expire_time: datetime | None = None
+    """Until when the result of a COMPLETED state is kept under its `cache_key`. None: for ever."""
+    refresh_cache: bool = False
+    """For RUNNING: run the task even if a result is kept under the `cache_key`."""
+    retriable: bool | None = None
+    """For FAILED: false forbids to answer it by a retry. None leaves that to the policy."""
+    untrackable_result: bool = False
+    """Whether the result cannot be told apart from others, so that dependants are not known."""
 
 
 class _HasType:

@@ -24,7 +24,19 @@ from weakref import finalize
 from grpc import ChannelCredentials
 
 from headgate import client as awaiting
-from headgate import flow_runs, flows, inputs, server, variables
+from headgate import (
+    concurrency_limits,
+    deployments,
+    flow_runs,
+    flows,
+    inputs,
+    server,
+    task_runs,
+    variables,
+    work_pools,
+    work_queues,
+    workers,
+)
 from headgate._portal import PORTAL, BlockingIterator
 from headgate._transport import DEFAULT_TIMEOUT
 
@@ -36,11 +48,17 @@ NamesakeT_co = TypeVar("NamesakeT_co", covariant=True)
 __all__ = [
     "BlockingIterator",
     "Client",
+    "ConcurrencyLimits",
+    "Deployments",
     "FlowRunInputs",
     "FlowRuns",
     "Flows",
     "Server",
+    "TaskRuns",
     "Variables",
+    "WorkPools",
+    "WorkQueues",
+    "Workers",
 ]
 
 
@@ -103,8 +121,16 @@ class FlowRuns(_Face[flow_runs.FlowRuns]):
     update = _call(flow_runs.FlowRuns.update)
     delete = _call(flow_runs.FlowRuns.delete)
     set_state = _call(flow_runs.FlowRuns.set_state)
+    batch_create_flow_runs = _call(flow_runs.FlowRuns.batch_create_flow_runs)
+    batch_set_flow_run_states = _call(flow_runs.FlowRuns.batch_set_flow_run_states)
+    batch_delete_flow_runs = _call(flow_runs.FlowRuns.batch_delete_flow_runs)
     list_states = _call(flow_runs.FlowRuns.list_states)
     iterate_states = _iteration(flow_runs.FlowRuns.iterate_states)
+    get_history = _call(flow_runs.FlowRuns.get_history)
+    get_lateness = _call(flow_runs.FlowRuns.get_lateness)
+    get_graph = _call(flow_runs.FlowRuns.get_graph)
+    list_dependencies = _call(flow_runs.FlowRuns.list_dependencies)
+    iterate_dependencies = _iteration(flow_runs.FlowRuns.iterate_dependencies)
     resume = _call(flow_runs.FlowRuns.resume)
     wait = _call(flow_runs.FlowRuns.wait)
     watch_flow_run = _iteration(flow_runs.FlowRuns.watch_flow_run)
@@ -132,6 +158,85 @@ class FlowRunInputs(_Face[inputs.FlowRunInputs]):
     receive_input = _iteration(inputs.FlowRunInputs.receive_input)
 
 
+class Deployments(_Face[deployments.Deployments]):
+    """Keeps deployments: the blocking face of `headgate.deployments.Deployments`."""
+
+    create = _call(deployments.Deployments.create)
+    get = _call(deployments.Deployments.get)
+    get_by_name = _call(deployments.Deployments.get_by_name)
+    list = _call(deployments.Deployments.list)
+    iterate = _iteration(deployments.Deployments.iterate)
+    count = _call(deployments.Deployments.count)
+    update = _call(deployments.Deployments.update)
+    delete = _call(deployments.Deployments.delete)
+    create_flow_run = _call(deployments.Deployments.create_flow_run)
+    schedule = _call(deployments.Deployments.schedule)
+
+
+class TaskRuns(_Face[task_runs.TaskRuns]):
+    """Keeps task runs: the blocking face of `headgate.task_runs.TaskRuns`."""
+
+    create = _call(task_runs.TaskRuns.create)
+    get = _call(task_runs.TaskRuns.get)
+    list = _call(task_runs.TaskRuns.list)
+    iterate = _iteration(task_runs.TaskRuns.iterate)
+    count = _call(task_runs.TaskRuns.count)
+    get_history = _call(task_runs.TaskRuns.get_history)
+    update = _call(task_runs.TaskRuns.update)
+    delete = _call(task_runs.TaskRuns.delete)
+    set_state = _call(task_runs.TaskRuns.set_state)
+    list_states = _call(task_runs.TaskRuns.list_states)
+    iterate_states = _iteration(task_runs.TaskRuns.iterate_states)
+    watch_task_run = _iteration(task_runs.TaskRuns.watch_task_run)
+    watch_task_runs = _iteration(task_runs.TaskRuns.watch_task_runs)
+
+
+class ConcurrencyLimits(_Face[concurrency_limits.ConcurrencyLimits]):
+    """Keeps concurrency limits: the blocking face of `headgate.concurrency_limits.ConcurrencyLimits`."""
+
+    create = _call(concurrency_limits.ConcurrencyLimits.create)
+    get = _call(concurrency_limits.ConcurrencyLimits.get)
+    get_by_tag = _call(concurrency_limits.ConcurrencyLimits.get_by_tag)
+    list = _call(concurrency_limits.ConcurrencyLimits.list)
+    iterate = _iteration(concurrency_limits.ConcurrencyLimits.iterate)
+    reset = _call(concurrency_limits.ConcurrencyLimits.reset)
+    delete = _call(concurrency_limits.ConcurrencyLimits.delete)
+    delete_by_tag = _call(concurrency_limits.ConcurrencyLimits.delete_by_tag)
+
+
+class WorkPools(_Face[work_pools.WorkPools]):
+    """Keeps work pools: the blocking face of `headgate.work_pools.WorkPools`."""
+
+    create = _call(work_pools.WorkPools.create)
+    get = _call(work_pools.WorkPools.get)
+    list = _call(work_pools.WorkPools.list)
+    iterate = _iteration(work_pools.WorkPools.iterate)
+    update = _call(work_pools.WorkPools.update)
+    delete = _call(work_pools.WorkPools.delete)
+
+
+class WorkQueues(_Face[work_queues.WorkQueues]):
+    """Keeps work queues: the blocking face of `headgate.work_queues.WorkQueues`."""
+
+    create = _call(work_queues.WorkQueues.create)
+    get = _call(work_queues.WorkQueues.get)
+    get_status = _call(work_queues.WorkQueues.get_status)
+    list = _call(work_queues.WorkQueues.list)
+    iterate = _iteration(work_queues.WorkQueues.iterate)
+    update = _call(work_queues.WorkQueues.update)
+    delete = _call(work_queues.WorkQueues.delete)
+
+
+class Workers(_Face[workers.Workers]):
+    """Keeps workers: the blocking face of `headgate.workers.Workers`."""
+
+    heartbeat = _call(workers.Workers.heartbeat)
+    list = _call(workers.Workers.list)
+    iterate = _iteration(workers.Workers.iterate)
+    poll_flow_runs = _call(workers.Workers.poll_flow_runs)
+    watch_due_flow_runs = _iteration(workers.Workers.watch_due_flow_runs)
+
+
 class Variables(_Face[variables.Variables]):
     """Keeps variables: the blocking face of `headgate.variables.Variables`."""
 
@@ -152,7 +257,8 @@ class Server(_Face[server.Server]):
 class Client:
     """A connection to a headgate server, for use without asyncio.
 
-    It has the parts of `headgate.Client`: `flows`, `flow_runs`, `inputs`, `variables`, `server`.
+    It has the parts of `headgate.Client`: `flows`, `flow_runs`, `deployments`, `task_runs`,
+    `inputs`, `concurrency_limits`, `work_pools`, `work_queues`, `workers`, `variables`, `server`.
     """
 
     def __init__(
@@ -180,6 +286,12 @@ class Client:
         self.flows = Flows(self._client.flows)
         self.flow_runs = FlowRuns(self._client.flow_runs)
         self.inputs = FlowRunInputs(self._client.inputs)
+        self.deployments = Deployments(self._client.deployments)
+        self.task_runs = TaskRuns(self._client.task_runs)
+        self.concurrency_limits = ConcurrencyLimits(self._client.concurrency_limits)
+        self.work_pools = WorkPools(self._client.work_pools)
+        self.work_queues = WorkQueues(self._client.work_queues)
+        self.workers = Workers(self._client.workers)
         self.variables = Variables(self._client.variables)
         self.server = Server(self._client.server)
 

@@ -15,7 +15,10 @@ from platformdirs import user_data_path
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from headgate_server.model.foresight import Foresight
 from headgate_server.model.server_info import Limits
+from headgate_server.model.states import TERMINAL, StateType
+from headgate_server.model.work_pools import Presence
 
 PREFIX: Final = "HEADGATE_"
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -47,6 +50,16 @@ def _span(text: str) -> timedelta:
     told = _SPAN.fullmatch(text)
     assert told is not None
     return timedelta(seconds=float(told[1]) * _UNITS[told[2]])
+
+
+def span_or_off(least: str, most: str) -> Callable[[str], timedelta | None]:
+    """Return a reader of time spans within bounds, or of `off`, which is told as None."""
+    read_span = span(least, most)
+
+    def read(text: str) -> timedelta | None:
+        return None if text.strip().lower() in {"", "off"} else read_span(text)
+
+    return read
 
 
 def size(least: str, most: str) -> Callable[[str], int]:
@@ -89,6 +102,14 @@ def choice(*words: str) -> Callable[[str], str]:
         return known[text.strip().lower()]
 
     return read
+
+
+def terminal_states(text: str) -> frozenset[StateType]:
+    """Read types of states in which runs end, with commas between them."""
+    names = {name.strip().upper() for name in text.split(",")}
+    if not names <= TERMINAL:
+        raise ValueError(f"some of {', '.join(sorted(TERMINAL))}, with commas between them")
+    return frozenset(StateType(name) for name in names)
 
 
 def switch(text: str) -> bool:
@@ -158,11 +179,30 @@ class Settings:
     statement_timeout: timedelta = setting("30s", span("1s", "1h"), "PostgreSQL: how long one statement may take.")
     late_after: timedelta = setting("15s", span("0s", "1d"), "How long after its time a scheduled run counts as late.")
     late_interval: timedelta = setting("5s", span("100ms", "1d"), "How often late runs are looked for.")
+    concurrency_wait: timedelta = setting("30s", span("1s", "1h"), "How long a task run that finds no free slot of a concurrency limit is told to wait, in whole seconds.")
     pause_expiry_interval: timedelta = setting("5s", span("100ms", "1d"), "How often expired pauses are looked for.")
+    foreman_interval: timedelta = setting("15s", span("100ms", "1d"), "How often it is looked who has gone among workers, work pools, deployments and work queues.")
+    heartbeat_multiple: int = setting("3", number(1, 100), "A worker is ONLINE for so many of its heartbeat intervals after a heartbeat.")
+    heartbeat_fallback: timedelta = setting("30s", span("1s", "1d"), "Heartbeat interval of workers that never named one.")
+    deployment_poll_timeout: timedelta = setting("60s", span("1s", "1d"), "How long after a poll a deployment counts as READY.")
+    queue_poll_timeout: timedelta = setting("60s", span("1s", "1d"), "How long after a poll a work queue counts as READY.")
+    scheduler: bool = setting("on", switch, "Whether this server makes the runs that the schedules of deployments name.")
+    scheduler_interval: timedelta = setting("60s", span("100ms", "1d"), "How often deployments with too few scheduled runs are looked for. Those that changed are looked at every 5 seconds besides.")
+    scheduler_min_runs: int = setting("3", number(1, 1000), "Runs of each schedule that are made ahead at least, if there are so many dates.")
+    scheduler_max_runs: int = setting("100", number(1, 1000), "Runs of each schedule that are made ahead at most.")
+    scheduler_min_time: timedelta = setting("1h", span("0s", "3650d"), "How far ahead the runs of each schedule reach at least.")
+    scheduler_max_time: timedelta = setting("100d", span("1m", "3650d"), "How far ahead runs are made at most.")
+    scheduler_deployment_batch: int = setting("100", number(1, 1000), "Deployments that are looked at together.")
+    scheduler_insert_batch: int = setting("500", number(1, 10_000), "Scheduled runs that are inserted together.")
+    cancellation_interval: timedelta = setting("20s", span("100ms", "1d"), "How often it is looked for what goes on under cancelled flow runs, which is cancelled too.")
+    retention_age: timedelta | None = setting("off", span_or_off("1m", "3650d"), "How long flow runs are kept once they have ended, with their subflow runs. `off` keeps them for ever.")
+    retention_states: frozenset[StateType] = setting("CANCELLED,COMPLETED,CRASHED,FAILED", terminal_states, "The states in which flow runs end that are not kept for ever, where `HEADGATE_RETENTION_AGE` says so.")
+    retention_interval: timedelta = setting("60s", span("1s", "1d"), "How often flow runs that need not be kept any longer are deleted, some 10,000 at most.")
     trim_interval: timedelta = setting("60s", span("1s", "1d"), "How often what is no longer promised is dropped from the log.")
     history_retention: timedelta = setting("7d", span("1m", "3650d"), "How long changes are kept for watches to resume from. State histories are kept with their runs.")
     watch_age: timedelta = setting("30m", span("1s", "7d"), "How long one watch lasts, give or take a tenth; clients go on by themselves.")
     slow_consumer_timeout: timedelta = setting("30s", span("1s", "1h"), "How long a watcher may leave a message unread before its watch is ended.")
+    graph_nodes_max: int = setting("10000", number(1, 1_000_000), "Nodes that the graph of a flow run may have; larger ones are refused.")
     max_wait: timedelta = setting("30s", span("1s", "10m"), "Longest time that one WaitFlowRuns waits.")
     max_call: timedelta = setting("60s", span("1s", "1h"), "Longest time that one unary call may take.")
     max_waiting_writes: int = setting("10000", number(1, 1_000_000), "Changes that may wait to be written before more are refused.")
@@ -216,6 +256,26 @@ class Settings:
             history_retention=self.history_retention,
             wait=self.max_wait,
             call=self.max_call,
+        )
+
+    def presence(self) -> Presence:
+        """Return how long after a sign of life somebody counts as there."""
+        return Presence(
+            heartbeat_multiple=self.heartbeat_multiple,
+            heartbeat_fallback=self.heartbeat_fallback,
+            queue_poll_timeout=self.queue_poll_timeout,
+            deployment_poll_timeout=self.deployment_poll_timeout,
+        )
+
+    def foresight(self) -> Foresight:
+        """Return how far the scheduler looks ahead."""
+        return Foresight(
+            max_runs=self.scheduler_max_runs,
+            min_runs=self.scheduler_min_runs,
+            max_time=self.scheduler_max_time,
+            min_time=self.scheduler_min_time,
+            deployment_batch=self.scheduler_deployment_batch,
+            insert_batch=self.scheduler_insert_batch,
         )
 
     def sqlite_path(self) -> Path | None:

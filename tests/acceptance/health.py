@@ -8,11 +8,15 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 SERVING: Final = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING: Final = health_pb2.HealthCheckResponse.NOT_SERVING
 SERVICES: Final = (
+    "headgate.v1.ConcurrencyLimitService",
+    "headgate.v1.DeploymentService",
     "headgate.v1.FlowRunInputService",
     "headgate.v1.FlowRunService",
     "headgate.v1.FlowService",
     "headgate.v1.ServerService",
+    "headgate.v1.TaskRunService",
     "headgate.v1.VariableService",
+    "headgate.v1.WorkPoolService",
 )
 """The services of the contract."""
 

@@ -26,12 +26,13 @@ class Watchers:
 
     def __init__(self, channel: grpc.aio.Channel, run_id: str) -> None:
         self._runs = pb.FlowRunServiceStub(channel)
+        self._task_runs = pb.TaskRunServiceStub(channel)
         self._inputs = pb.FlowRunInputServiceStub(channel)
         self._run_id = run_id
 
     def open(self, place: int) -> Any:
-        """Begin a watch of everything, of one run or of the inputs of one, by turns."""
-        match place % 3:
+        """Begin a watch of everything, of one run, of what is deployed, or of the task runs or the inputs of one, by turns."""
+        match place % 5:
             case 0:
                 request = pb.WatchFlowRunsRequest(send_initial_state=True)
                 return self._runs.WatchFlowRuns(request)
@@ -40,6 +41,15 @@ class Watchers:
                     flow_run_ids=[self._run_id], send_initial_state=True
                 )
                 return self._runs.WatchFlowRuns(request)
+            case 2:
+                request = pb.WatchFlowRunsRequest(
+                    deployments=pb.DeploymentFilter(), send_initial_state=True
+                )
+                return self._runs.WatchFlowRuns(request)
+            case 3:
+                return self._task_runs.WatchTaskRuns(
+                    pb.WatchTaskRunsRequest(flow_run_ids=[self._run_id], send_initial_state=True)
+                )
             case _:
                 return self._inputs.WatchFlowRunInputs(
                     pb.WatchFlowRunInputsRequest(flow_run_id=self._run_id, send_initial_state=True)

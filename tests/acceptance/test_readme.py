@@ -86,6 +86,19 @@ def test_the_python_program_asks_is_refused_and_finishes(environment: dict[str, 
     assert "Completed" in printed
 
 
+def test_a_worker_takes_the_run_of_a_deployment_and_its_tasks_are_drawn(
+    environment: dict[str, str],
+) -> None:
+    prepared = type_in(["bash", "-euc", block("deployments")], environment)
+    worked = type_in([sys.executable, "-c", block("worker")], environment)
+    asked = type_in(["bash", "-euc", block("questions")], environment)
+
+    assert "Scheduled" in prepared
+    assert " is done: " in worked
+    assert "extract" in asked
+    assert "COMPLETED" in asked
+
+
 def test_grpcurl_needs_no_stubs(environment: dict[str, str]) -> None:
     if shutil.which("grpcurl", path=environment["PATH"]) is None:
         pytest.skip("grpcurl is not here; .ci/run installs it where Go is")

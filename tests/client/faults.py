@@ -20,7 +20,7 @@ from google.rpc.status_pb2 import Status
 from grpc import StatusCode
 from grpc_status import rpc_status
 
-STREAMS = ("WatchFlowRuns", "WatchFlowRunInputs")
+STREAMS = ("WatchFlowRuns", "WatchTaskRuns", "WatchFlowRunInputs", "WatchDueFlowRuns")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,12 +13,14 @@ from uuid import UUID, uuid4
 import pytest
 
 import headgate
-from headgate import Client, client, flow_runs, inputs, sync
+from headgate import Client, client, flow_runs, inputs, sync, task_runs
 from tests.client.conftest import MakeRun
 
 HELPERS = {
     "watch_flow_run",
     "watch_flow_runs",
+    "watch_task_run",
+    "watch_task_runs",
     "wait_for_flow_run",
     "wait_for_flow_runs",
     "flow_runs_as_completed",
@@ -36,6 +38,7 @@ AFTER_THE_END = {
     "headgate",
     "headgate.sync",
     "watch_flow_run",
+    "watch_task_run",
     "wait_for_flow_run",
     "wait_for_flow_runs",
     "flow_runs_as_completed",
@@ -55,7 +58,7 @@ def all_examples() -> dict[str, str]:
     examples = {
         place.__name__: code for place in places for _, code in examples_of(place, place.__name__)
     }
-    for kind in (flow_runs.FlowRuns, inputs.FlowRunInputs):
+    for kind in (flow_runs.FlowRuns, task_runs.TaskRuns, inputs.FlowRunInputs):
         for name, method in inspect.getmembers(kind, callable):
             if not name.startswith("_"):
                 examples |= dict(examples_of(method, name))
@@ -78,17 +81,20 @@ async def names(
     schema = {"type": "object", "properties": {"approved": {"type": "boolean"}}}
     await client.flow_runs.pause_flow_run(runs[2].id, schema=schema)
     await client.inputs.send_input("hello", runs[0].id)
+    task_run = (await client.task_runs.create(runs[0].id, "task", "0")).task_run
     return {
         "headgate": headgate,
         "flow_run_id": runs[0].id,
         "flow_run_ids": [runs[0].id, runs[1].id],
         "paused_run_id": runs[2].id,
+        "task_run_id": task_run.id,
     }
 
 
 async def let_others_act(client: Client, example: str, names: dict[str, Any]) -> None:
     """Do what an example expects others to do."""
     if example in AFTER_THE_END:
+        await client.task_runs.set_state(names["task_run_id"], headgate.Completed())
         for run_id in names["flow_run_ids"]:
             await client.flow_runs.set_state(run_id, headgate.Completed())
     if example in AFTER_THE_ANSWER:

@@ -6,6 +6,7 @@
 import os
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from headgate_server import settings
 
 ROOT = Path(__file__).parents[2]
-MATRIX = Path(__file__).with_name("flow_run_transitions.txt")
+MATRICES = Path(__file__).parent
 
 
 def settings_table() -> str:
@@ -25,16 +26,25 @@ def settings_table() -> str:
     return "\n".join(["| setting | default | meaning |", "| --- | --- | --- |", *rows])
 
 
-def transitions_table() -> str:
-    """Return the plain table of transitions that the golden file begins with."""
-    table = re.search(r"^ +SCHEDULED .*\n(?:\S.*\n)+", MATRIX.read_text(), re.MULTILINE)
+def transitions_table(kind: str) -> str:
+    """Return the plain table of transitions that the golden file for a kind of run begins with."""
+    matrix = (MATRICES / f"{kind}_run_transitions.txt").read_text()
+    table = re.search(r"^ +SCHEDULED .*\n(?:\S.*\n)+", matrix, re.MULTILINE)
     assert table is not None
     return "```text\n" + table[0] + "```"
 
 
 GENERATED = [
     pytest.param(ROOT / "README.md", "settings", settings_table, id="settings"),
-    pytest.param(ROOT / "server/README.md", "transitions", transitions_table, id="transitions"),
+    *(
+        pytest.param(
+            ROOT / "server/README.md",
+            f"{kind} run transitions",
+            partial(transitions_table, kind),
+            id=f"{kind} run transitions",
+        )
+        for kind in ("flow", "task")
+    ),
 ]
 
 

@@ -1,30 +1,38 @@
-"""The transition matrix of flow runs is a text that people read: a changed rule shows as a diff."""
+"""The transition matrices are texts that people read: a changed rule shows as a diff."""
 
 import os
+from collections.abc import Sequence
 from difflib import unified_diff
 from pathlib import Path
+from typing import Final
 
 import pytest
 
-from tests.contract.transition_matrix import render
-from tests.contract.transition_sections import SECTIONS
+from tests.contract import task_transition_sections, transition_sections
+from tests.contract.matrix_text import Section, render
 
-MATRIX = Path(__file__).with_name("flow_run_transitions.txt")
-REWRITE = "HEADGATE_REWRITE_MATRIX"
+REWRITE: Final = "HEADGATE_REWRITE_MATRIX"
+
+MATRICES: Final = [
+    pytest.param("Flow", transition_sections.SECTIONS, id="flow runs"),
+    pytest.param("Task", task_transition_sections.SECTIONS, id="task runs"),
+]
 
 
-def test_the_rules_are_those_of_the_written_matrix() -> None:
-    """Compare, or write the file anew.
+@pytest.mark.parametrize(("kind", "sections"), MATRICES)
+def test_the_rules_are_those_of_the_written_matrix(kind: str, sections: Sequence[Section]) -> None:
+    """Compare, or write the files anew.
 
     After a rule was changed on purpose, run this once and read the diff that version control shows:
 
         HEADGATE_REWRITE_MATRIX=1 pytest tests/contract/test_transition_matrix.py
     """
-    actual = render(SECTIONS)
+    file = Path(__file__).with_name(f"{kind.lower()}_run_transitions.txt")
+    actual = render(kind, sections)
     if os.environ.get(REWRITE):
-        MATRIX.write_text(actual, encoding="utf-8")
+        file.write_text(actual, encoding="utf-8")
 
-    expected = MATRIX.read_text(encoding="utf-8")
+    expected = file.read_text(encoding="utf-8")
 
     if actual != expected:
         lines = unified_diff(
@@ -33,7 +41,10 @@ def test_the_rules_are_those_of_the_written_matrix() -> None:
         pytest.fail("\n".join(lines), pytrace=False)
 
 
-def test_every_section_of_the_matrix_has_a_title_of_its_own() -> None:
-    titles = [section.title for section in SECTIONS]
+@pytest.mark.parametrize(("kind", "sections"), MATRICES)
+def test_every_section_of_a_matrix_has_a_title_of_its_own(
+    kind: str, sections: Sequence[Section]
+) -> None:
+    titles = [section.title for section in sections]
 
-    assert len(set(titles)) == len(titles)
+    assert len(set(titles)) == len(titles), kind

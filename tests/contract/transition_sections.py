@@ -7,10 +7,8 @@ from msgspec.structs import replace
 
 from headgate_server.model.states import StateDetails, StateType
 from headgate_server.orchestration.policies import MARK_LATE_POLICY, MINIMAL_FLOW_POLICY
+from tests.contract.matrix_text import A_MINUTE, AN_HOUR, NOW
 from tests.contract.transition_matrix import (
-    A_MINUTE,
-    AN_HOUR,
-    NOW,
     Section,
     Twist,
     policy_with,

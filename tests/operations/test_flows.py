@@ -5,12 +5,12 @@ from datetime import timedelta
 from itertools import groupby
 
 import pytest
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 
 from headgate_server.model.commands import CreateFlow, DeleteFlow
 from headgate_server.model.errors import FlowNotFoundError
 from headgate_server.model.events import Event, EventKind
-from headgate_server.model.filters import FlowFilter, NameFilter
+from headgate_server.model.filters import FlowFilter, NameFilter, RunQuery
 from headgate_server.model.flows import FlowSort
 from headgate_server.model.ids import new_id
 from headgate_server.model.paging import PageRequest
@@ -32,6 +32,7 @@ from headgate_server.storage.tables import (
 from headgate_server.storage.writer import Writer
 from tests.builders import NOW, a_flow, a_flow_run, an_input
 from tests.fakes import FakeClock
+from tests.rows import insert_task_run
 from tests.servers import running_servers
 from tests.storing import count_rows, store
 
@@ -147,12 +148,12 @@ class TestGet:
     async def test_flows_that_match_are_listed_and_counted(self, flows: Flows) -> None:
         for name in ("b", "a", "c"):
             await flows.create(CreateFlow(name=name))
-        matching = FlowFilter(name=NameFilter(any=("a", "b")))
+        matching = RunQuery(flows=FlowFilter(name=NameFilter(any=("a", "b"))))
 
-        page = await flows.list_page(matching, None, FlowSort.NAME_ASC, PageRequest())
+        page = await flows.list_page(matching, FlowSort.NAME_ASC, PageRequest())
 
         assert [flow.name for flow in page.items] == ["a", "b"]
-        assert await flows.count(matching, None) == 2
+        assert await flows.count(matching) == 2
 
 
 class TestUpdateTags:
@@ -280,7 +281,40 @@ class TestDelete:
 
         assert deleted == 5
         assert [event.change.flow_run_id for event in published] == [run.id for run in runs]
-        assert {event.last_revision for event in published} == {5}
+        assert [event.last_revision for event in published] == [2, 2, 4, 4, 5]
+
+    async def test_two_may_ask_for_a_flow_with_many_runs_at_once(
+        self, flows: Flows, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(flows_module, "_RUNS_AT_ONCE", 2)
+        flow = a_flow()
+        await store(database, flows=[flow], runs=[a_flow_run(flow) for _ in range(5)])
+
+        answers = await asyncio.gather(
+            *(flows.delete(DeleteFlow(flow_id=flow.id)) for _ in range(2)), return_exceptions=True
+        )
+
+        assert answers[0] == 5
+        assert isinstance(answers[1], FlowNotFoundError)
+
+    async def test_a_repeat_goes_on_where_the_first_broke_off_and_others_come_between(
+        self, flows: Flows, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(flows_module, "_RUNS_AT_ONCE", 2)
+        flow = a_flow()
+        await store(database, flows=[flow], runs=[a_flow_run(flow) for _ in range(200)])
+        command = DeleteFlow(flow_id=flow.id, request_id=new_id())
+
+        broken = asyncio.create_task(flows.delete(command))
+        await flows.create(CreateFlow(name="between"))
+        broken.cancel()
+        left = (await count_rows(database, FLOW_RUN))["flow_run"]
+        deleted = await flows.delete(command)
+
+        assert 0 < left < 200
+        assert deleted <= left
+        assert await flows.delete(command) == deleted
+        assert await count_rows(database, FLOW_RUN) == {}
 
     @pytest.mark.parametrize("at_once", [1, 2])
     async def test_a_flow_whose_runs_started_each_other_goes_whole(
@@ -295,11 +329,7 @@ class TestDelete:
         parent, task_run_id = a_flow_run(flow), new_id()
         child = a_flow_run(flow, parent_task_run_id=task_run_id)
         await store(database, flows=[flow], runs=[parent])
-        await database.write(
-            lambda conn: conn.execute(
-                insert(TASK_RUN).values(id=task_run_id, flow_run_id=parent.id)
-            )
-        )
+        await database.write(lambda conn: conn.execute(insert_task_run(task_run_id, parent.id)))
         await store(database, runs=[child])
 
         deleted = await flows.delete(DeleteFlow(flow_id=flow.id))

@@ -1,14 +1,17 @@
 """Every unary method carries what is asked to its operation, and the answer back."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from headgate import v1 as pb
+from headgate_server.model.batch_commands import DeleteMatching, ProposeMatching
 from headgate_server.model.commands import (
     CreateFlow,
     CreateFlowRun,
@@ -23,26 +26,33 @@ from headgate_server.model.commands import (
     Resume,
     UpdateFlowRun,
     UpdateVariable,
-    WaitMode,
 )
-from headgate_server.model.filters import FlowFilter, FlowRunSort, RunQuery
+from headgate_server.model.errors import FlowNotFoundError
+from headgate_server.model.filters import FlowFilter, FlowRunFilter, FlowRunSort, RunQuery
 from headgate_server.model.flows import FlowSort
+from headgate_server.model.graphs import FlowRunGraph
+from headgate_server.model.history import HistoryInterval, HistorySpan
 from headgate_server.model.inputs import NewFlowRunInput
 from headgate_server.model.paging import Page, PageRequest
 from headgate_server.model.server_info import DatabaseKind, Limits, ServerInfo
 from headgate_server.model.states import ProposedState, StateType
 from headgate_server.model.verdicts import Verdict, VerdictStatus
+from headgate_server.model.watch_commands import WaitMode
+from headgate_server.operations.batches import Changed, Preview
 from headgate_server.operations.creation import CreatedFlowRun
 from headgate_server.operations.inputs import ChangedInput
 from headgate_server.operations.updates import ChangedFlowRun
 from headgate_server.operations.waiting import WaitOutcome
-from tests.builders import a_flow, a_flow_run, a_state, a_variable, an_input
+from tests.builders import NOW, a_flow, a_flow_run, a_state, a_task_run, a_variable, an_input
 from tests.fakes_operations import Door, Scripted
 
 FLOW = a_flow()
 RUN = a_flow_run(FLOW, a_state(StateType.RUNNING, timestamp=a_state(StateType.RUNNING).timestamp))
 INPUT = an_input(RUN, "key")
 VARIABLE = a_variable("name")
+A_SECOND = Duration(seconds=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SPAN = HistorySpan(start=EPOCH, end=EPOCH + timedelta(seconds=9), interval=timedelta(seconds=1))
 NEXT = "next"
 FIRST_PAGE = PageRequest()
 INFO = ServerInfo(
@@ -54,6 +64,7 @@ INFO = ServerInfo(
     oldest_revision=1,
     epoch="epoch",
     schema_revision="0002",
+    watch_count=0,
 )
 RUNNING = pb.ProposedState(type=pb.STATE_TYPE_RUNNING)
 ACCEPTED = Verdict(status=VerdictStatus.ACCEPT, run=RUN, is_written=True, revision=5)
@@ -98,7 +109,7 @@ CALLS = {
         pb.ListFlowsRequest(flows=pb.FlowFilter()),
         lambda door: door.flows,
         "list_page",
-        (FlowFilter(), None, FlowSort.NAME_ASC, FIRST_PAGE),
+        (RunQuery(flows=FlowFilter()), FlowSort.NAME_ASC, FIRST_PAGE),
         Page(items=(FLOW,), next_token=NEXT),
         lambda response: ([flow.id for flow in response.flows], response.next_page_token),
         ([FLOW.id], NEXT),
@@ -108,7 +119,7 @@ CALLS = {
         pb.CountFlowsRequest(),
         lambda door: door.flows,
         "count",
-        (None, None),
+        (RunQuery(),),
         7,
         lambda response: response.count,
         7,
@@ -234,6 +245,117 @@ CALLS = {
         WaitOutcome(done=True, runs=(RUN,)),
         lambda response: (response.done, [run.id for run in response.flow_runs]),
         (True, [RUN.id]),
+    ),
+    "BatchCreateFlowRuns": Call(
+        pb.FlowRunServiceStub,
+        pb.BatchCreateFlowRunsRequest(items=[pb.NewFlowRun(flow_id=FLOW.id)] * 2),
+        lambda door: door.batches,
+        "create",
+        ([CreateFlowRun(flow_id=FLOW.id, state=ProposedState(type=StateType.PENDING))] * 2,),
+        [CreatedFlowRun(run=RUN, created=True, revision=7), FlowNotFoundError(FLOW.id)],
+        lambda response: (
+            [result.flow_run.id for result in response.results],
+            response.results[0].revision,
+            response.results[1].refusal.reason,
+            response.refused_count,
+        ),
+        ([RUN.id, ""], 7, pb.ERROR_REASON_FLOW_NOT_FOUND, 1),
+    ),
+    "BatchSetFlowRunStates": Call(
+        pb.FlowRunServiceStub,
+        pb.BatchSetFlowRunStatesRequest(
+            state=pb.ProposedState(type=pb.STATE_TYPE_CANCELLED),
+            flow_runs=pb.FlowRunFilter(),
+            page_token=NEXT,
+        ),
+        lambda door: door.batches,
+        "set_states",
+        (
+            ProposeMatching(
+                query=RunQuery(flow_runs=FlowRunFilter()),
+                page=PageRequest(token=NEXT),
+                state=ProposedState(type=StateType.CANCELLED),
+            ),
+        ),
+        Changed(
+            flow_run_ids=(RUN.id,),
+            outcomes=[Verdict(status=VerdictStatus.ABORT, run=RUN, reason="no")],
+            next_token=NEXT,
+        ),
+        lambda response: (
+            response.results[0].flow_run_id,
+            response.results[0].abort.reason,
+            response.next_page_token,
+        ),
+        (RUN.id, "no", NEXT),
+    ),
+    "BatchDeleteFlowRuns": Call(
+        pb.FlowRunServiceStub,
+        pb.BatchDeleteFlowRunsRequest(flow_runs=pb.FlowRunFilter(), dry_run=True),
+        lambda door: door.batches,
+        "delete",
+        (
+            DeleteMatching(
+                query=RunQuery(flow_runs=FlowRunFilter()), page=PageRequest(), dry_run=True
+            ),
+        ),
+        Changed(preview=Preview(matching_count=5, sample=(RUN,))),
+        lambda response: (response.matching_count, response.sample[0].id),
+        (5, RUN.id),
+    ),
+    "GetFlowRunHistory": Call(
+        pb.FlowRunServiceStub,
+        pb.GetFlowRunHistoryRequest(
+            start_time=Timestamp(seconds=0), end_time=Timestamp(seconds=9), interval=A_SECOND
+        ),
+        lambda door: door.analytics,
+        "flow_run_history",
+        (RunQuery(), SPAN),
+        (HistoryInterval(start=NOW, end=NOW),),
+        lambda response: len(response.intervals),
+        1,
+    ),
+    "GetFlowRunLateness": Call(
+        pb.FlowRunServiceStub,
+        pb.GetFlowRunLatenessRequest(),
+        lambda door: door.analytics,
+        "average_lateness",
+        (RunQuery(),),
+        timedelta(seconds=1),
+        lambda response: response.average_lateness,
+        A_SECOND,
+    ),
+    "GetFlowRunGraph": Call(
+        pb.FlowRunServiceStub,
+        pb.GetFlowRunGraphRequest(flow_run_id=RUN.id),
+        lambda door: door.analytics,
+        "graph",
+        (RUN.id, None),
+        FlowRunGraph(flow_run_id=RUN.id, start_time=None, end_time=None, nodes=(), states=()),
+        lambda response: response.graph.flow_run_id,
+        RUN.id,
+    ),
+    "ListFlowRunDependencies": Call(
+        pb.FlowRunServiceStub,
+        pb.ListFlowRunDependenciesRequest(flow_run_id=RUN.id),
+        lambda door: door.analytics,
+        "list_dependencies",
+        (RUN.id, FIRST_PAGE),
+        Page(items=(a_task_run(RUN, name="task"),), next_token=NEXT),
+        lambda response: ([each.name for each in response.task_runs], response.next_page_token),
+        (["task"], NEXT),
+    ),
+    "GetTaskRunHistory": Call(
+        pb.TaskRunServiceStub,
+        pb.GetTaskRunHistoryRequest(
+            start_time=Timestamp(seconds=0), end_time=Timestamp(seconds=9), interval=A_SECOND
+        ),
+        lambda door: door.analytics,
+        "task_run_history",
+        (RunQuery(), SPAN),
+        (),
+        lambda response: len(response.intervals),
+        0,
     ),
     "CreateFlowRunInput": Call(
         pb.FlowRunInputServiceStub,

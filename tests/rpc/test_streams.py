@@ -10,17 +10,18 @@ import pytest
 from structlog.testing import capture_logs
 
 from headgate import v1 as pb
-from headgate_server.model.commands import WatchInputs, WatchRuns
 from headgate_server.model.errors import ServerDrainingError
 from headgate_server.model.events import Change, Event, EventKind
 from headgate_server.model.states import StateType
+from headgate_server.model.watch_commands import WatchInputs, WatchRuns, WatchTaskRuns
 from headgate_server.model.watching import Notice, NoticeKind
-from tests.builders import NOW, a_flow, a_flow_run, an_input
+from tests.builders import NOW, a_flow, a_flow_run, a_task_run, an_input
 from tests.fakes_operations import Door
 from tests.statuses import info_of
 
 RUN = a_flow_run(a_flow(), StateType.RUNNING)
 INPUT = an_input(RUN, "key")
+TASK_RUN = a_task_run(RUN, StateType.RUNNING)
 WATCH = "/headgate.v1.FlowRunService/WatchFlowRuns"
 START = "start"
 REQUEST = pb.WatchFlowRunsRequest(resume_token=START)
@@ -70,6 +71,22 @@ async def test_a_watcher_is_sent_what_happens_in_order_and_then_the_end(door: Do
     assert received[0].state_change.flow_run.id == RUN.id
     assert door.watching.asked == [WatchRuns(resume_token=START)]
     assert door.watching.closed.is_set()
+
+
+async def test_a_watcher_of_task_runs_is_sent_what_happens_in_order(door: Door) -> None:
+    door.watching.notices = [
+        changed(EventKind.TASK_STATE_CHANGE, 1, task_after=TASK_RUN),
+        changed(EventKind.TASK_DELETED, 2, task_before=TASK_RUN),
+    ]
+    stub = pb.TaskRunServiceStub(door.channel)
+
+    call = stub.WatchTaskRuns(pb.WatchTaskRunsRequest(task_run_ids=[TASK_RUN.id]))
+    received = [message async for message in call]
+
+    kinds = [message.WhichOneof("event") for message in received]
+    assert kinds == ["task_state_change", "deleted"]
+    assert received[1].deleted.task_run.id == TASK_RUN.id
+    assert door.watching.asked == [WatchTaskRuns(task_run_ids=(TASK_RUN.id,))]
 
 
 async def test_a_watcher_of_inputs_is_sent_what_happens_in_order(door: Door) -> None:

@@ -8,9 +8,18 @@ import pytest
 from headgate_server.app import App
 from headgate_server.settings import Settings
 from tests.fakes import FakeClock
+from tests.service.watched import KINDS, Watched
 from tests.service.world import World
 
-QUIET = {"late-interval": "1d", "pause-expiry-interval": "1d", "trim-interval": "1d"}
+QUIET = {
+    "late-interval": "1d",
+    "pause-expiry-interval": "1d",
+    "trim-interval": "1d",
+    "cancellation-interval": "1d",
+    "retention-interval": "1d",
+    "foreman-interval": "1d",
+    "scheduler": "off",
+}
 """Keeps background passes from running by themselves: tests run them by hand."""
 
 
@@ -41,3 +50,9 @@ async def channel(app: App) -> AsyncIterator[grpc.aio.Channel]:
 def world(channel: grpc.aio.Channel) -> World:
     """Return the service as its callers see it."""
     return World(channel)
+
+
+@pytest.fixture(params=KINDS)
+def watched(request: pytest.FixtureRequest, world: World) -> Watched:
+    """Return what is watched, once of each kind."""
+    return KINDS[request.param](world)

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
 from headgate_server.app import App
 from headgate_server.model.ids import new_id
 from headgate_server.storage import flow_runs, flows
 from headgate_server.storage.database import Database
-from headgate_server.storage.tables import DEPLOYMENT, TASK_RUN
 from tests.builders import a_flow_run
+from tests.rows import insert_deployment, insert_task_run
 
 T = TypeVar("T")
 
@@ -40,14 +40,12 @@ async def run_without_state(app: App, flow_id: str, **fields: Any) -> str:
 async def task_run_of(app: App, flow_run_id: str) -> str:
     """Store a task run of a flow run, and return its id."""
     task_run_id = new_id()
-    values = {"id": task_run_id, "flow_run_id": flow_run_id}
-    await write(app, lambda conn: conn.execute(insert(TASK_RUN).values(values)))
+    await write(app, lambda conn: conn.execute(insert_task_run(task_run_id, flow_run_id)))
     return task_run_id
 
 
 async def deployment_of(app: App, flow_id: str) -> str:
     """Store a deployment of a flow, and return its id."""
     deployment_id = new_id()
-    values = {"id": deployment_id, "flow_id": flow_id}
-    await write(app, lambda conn: conn.execute(insert(DEPLOYMENT).values(values)))
+    await write(app, lambda conn: conn.execute(insert_deployment(deployment_id, flow_id)))
     return deployment_id

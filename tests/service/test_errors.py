@@ -24,7 +24,10 @@ from headgate_server.storage import events
 from headgate_server.storage.database import Database
 from tests.fakes import FakeClock
 from tests.service.contract import promised_reasons, promised_refusals
+from tests.service.deploying import deployed, run_of, the_deployment
 from tests.service.seeds import write
+from tests.service.tasks import new_task_run
+from tests.service.work import named, new_pool, new_queue, the_pool, the_queue
 from tests.service.world import RUNNING, SCHEDULED, World, refusal, the_error_info
 
 Call = Awaitable[Any]
@@ -38,6 +41,7 @@ def flags() -> dict[str, str]:
         "watch-age": "2s",
         "slow-consumer-timeout": "1s",
         "max-waiting-writes": "1",
+        "graph-nodes-max": "1",
     }
 
 
@@ -76,9 +80,71 @@ class Stage:
     async def task_run_not_found(self) -> Call:
         return self.world.new_run(parent_task_run_id=str(uuid4()))
 
+    async def deployment_not_found(self) -> Call:
+        return the_deployment(self.world, str(uuid4()))
+
+    async def parameters_not_hydrated(self) -> Call:
+        return run_of(self.world, await deployed(self.world), {"a": {"__prefect_kind": "none"}})
+
+    async def parameters_invalid(self) -> Call:
+        deployment = await deployed(self.world, parameter_schema_json='{"required": ["a"]}')
+        return run_of(self.world, deployment, enforce_parameter_schema=True)
+
+    async def parameter_schema_invalid(self) -> Call:
+        deployment = await deployed(self.world, parameter_schema_json='{"type": 1}')
+        return run_of(self.world, deployment, enforce_parameter_schema=True)
+
+    async def parameter_schema_required(self) -> Call:
+        return run_of(self.world, await deployed(self.world), enforce_parameter_schema=True)
+
+    async def job_variables_invalid(self) -> Call:
+        template = '{"job_configuration": {}, "variables": {"required": ["cpu"]}}'
+        await new_pool(self.world, "pool", base_job_template_json=template)
+        return run_of(self.world, await deployed(self.world, work_pool_name="pool"))
+
+    async def work_pool_required(self) -> Call:
+        return run_of(self.world, await deployed(self.world), work_queue_name="queue")
+
+    async def task_run_exists(self) -> Call:
+        made = await new_task_run(self.world)
+        return new_task_run(self.world, task_run_id=made.id)
+
+    async def graph_too_large(self) -> Call:
+        run = await self.world.new_run()
+        for _ in range(2):
+            await new_task_run(self.world, run, SCHEDULED)
+        return self.world.runs.GetFlowRunGraph(pb.GetFlowRunGraphRequest(flow_run_id=run.id))
+
+    async def concurrency_limit_not_found(self) -> Call:
+        request = pb.GetConcurrencyLimitRequest(concurrency_limit_id=str(uuid4()))
+        return self.world.limits.GetConcurrencyLimit(request)
+
     async def flow_run_input_not_found(self) -> Call:
         request = pb.GetFlowRunInputRequest(flow_run_id=str(uuid4()), key="key")
         return self.world.inputs.GetFlowRunInput(request)
+
+    async def work_pool_not_found(self) -> Call:
+        return the_pool(self.world, "nobody's")
+
+    async def work_queue_not_found(self) -> Call:
+        await new_pool(self.world)
+        return the_queue(self.world, "nobody's")
+
+    async def work_pool_exists(self) -> Call:
+        await new_pool(self.world)
+        return new_pool(self.world)
+
+    async def work_queue_exists(self) -> Call:
+        await new_pool(self.world)
+        return new_queue(self.world, "default")
+
+    async def work_pool_name_reserved(self) -> Call:
+        return new_pool(self.world, "prefect")
+
+    async def work_queue_is_default(self) -> Call:
+        await new_pool(self.world)
+        request = pb.DeleteWorkQueueRequest(work_queue=named("default"))
+        return self.world.work.DeleteWorkQueue(request)
 
     async def variable_not_found(self) -> Call:
         return self.world.variables.GetVariable(pb.GetVariableRequest(name="name"))
@@ -247,7 +313,13 @@ class TestEmptyRequests:
         {
             *("FlowService/CreateFlow", "FlowService/ListFlows", "FlowService/CountFlows"),
             *("FlowRunService/ListFlowRuns", "FlowRunService/CountFlowRuns"),
+            "FlowRunService/GetFlowRunLateness",
             *("FlowRunService/WatchFlowRuns", "VariableService/ListVariables"),
+            *("TaskRunService/ListTaskRuns", "TaskRunService/CountTaskRuns"),
+            "TaskRunService/WatchTaskRuns",
+            "ConcurrencyLimitService/ListConcurrencyLimits",
+            *("DeploymentService/ListDeployments", "DeploymentService/CountDeployments"),
+            *("WorkPoolService/ListWorkPools", "WorkPoolService/ListWorkQueues"),
             "ServerService/GetServerInfo",
         }
     )

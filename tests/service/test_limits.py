@@ -1,16 +1,16 @@
 """Every limit that the contract states: at it a request is taken, beyond it refused by the name of the field."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from uuid import uuid4
 
-import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from headgate import v1 as pb
+from tests.service.limits import Limit, fields_refused
 from tests.service.world import (
     COMPLETED,
     PENDING,
@@ -36,15 +36,6 @@ VALUE: Final = 5000
 MESSAGE: Final = 64 * 1024
 JSON: Final = 1024 * 1024
 DAYS: Final = timedelta(days=3650)
-
-
-class Limit(NamedTuple):
-    """A limit of one field."""
-
-    most: int
-    ask: Callable[[World, pb.FlowRun, int], Call]
-    """Makes a call with that many characters, bytes or members."""
-    field: str
 
 
 def begun(watch: Watch) -> Call:
@@ -79,6 +70,21 @@ def waiting(world: World, ids: list[str]) -> Call:
 def without(world: World, run: pb.FlowRun, keys: list[str]) -> Call:
     request = pb.ListFlowRunInputsRequest(flow_run_id=run.id, exclude_keys=keys)
     return world.inputs.ListFlowRunInputs(request)
+
+
+def created(world: World, flow_ids: list[str]) -> Call:
+    items = [pb.NewFlowRun(flow_id=each) for each in flow_ids]
+    return world.runs.BatchCreateFlowRuns(pb.BatchCreateFlowRunsRequest(items=items))
+
+
+def proposed(world: World, run_ids: list[str]) -> Call:
+    items = [pb.FlowRunProposal(flow_run_id=each, state=state()) for each in run_ids]
+    return world.runs.BatchSetFlowRunStates(pb.BatchSetFlowRunStatesRequest(items=items))
+
+
+def deleted(world: World, run_ids: list[str]) -> Call:
+    items = [pb.FlowRunDeletion(flow_run_id=each) for each in run_ids]
+    return world.runs.BatchDeleteFlowRuns(pb.BatchDeleteFlowRunsRequest(items=items))
 
 
 def state(**fields: Any) -> pb.ProposedState:
@@ -160,6 +166,9 @@ COUNTS: Final = {
     "runs to watch": Limit(
         IDS, lambda w, r, n: begun(w.watch(flow_run_ids=[r.id] * n)), "flow_run_ids"
     ),
+    "runs to create": Limit(IDS, lambda w, r, n: created(w, [r.flow_id] * n), "items"),
+    "states to propose": Limit(IDS, lambda w, r, n: proposed(w, [r.id] * n), "items"),
+    "runs to delete": Limit(IDS, lambda w, _, n: deleted(w, ids(n)), "items"),
     "ids in a filter": Limit(
         IDS,
         lambda w, _, n: filtered(w, id=pb.IdFilter(any=texts(*ids(n)))),
@@ -231,16 +240,9 @@ BYTES: Final = {
 async def test_at_its_limit_a_field_is_taken_and_beyond_it_refused(
     world: World, limits: dict[str, Limit]
 ) -> None:
-    run = await world.new_run(RUNNING)
-    refused_for = {}
-    for case, limit in limits.items():
-        try:
-            await limit.ask(world, run, limit.most)
-        except grpc.aio.AioRpcError as error:
-            pytest.fail(f"{case} at its limit: {error.details()}")
-        refused_for[case] = await violations(limit.ask(world, run, limit.most + 1))
-
-    assert refused_for == {case: [limit.field] for case, limit in limits.items()}
+    assert await fields_refused(world, limits) == {
+        case: [limit.field] for case, limit in limits.items()
+    }
 
 
 async def test_json_nests_up_to_200_levels(world: World) -> None:

@@ -6,9 +6,20 @@ import pytest
 
 from headgate import v1 as pb
 from tests.fakes import FakeClock
+from tests.service import tasks
 from tests.service.pauses import ANSWER, answer_of, asked
 from tests.service.replicas import replicas, served
-from tests.service.world import ACCEPT, COMPLETED, PENDING, RUNNING, Watch, World, scheduled_for
+from tests.service.watched import watch_task_runs
+from tests.service.world import (
+    ACCEPT,
+    COMPLETED,
+    PENDING,
+    RUNNING,
+    Watch,
+    World,
+    scheduled_for,
+    texts,
+)
 
 
 async def begun(world: World, run: pb.FlowRun) -> Watch:
@@ -38,6 +49,22 @@ class TestOneAfterTheOther:
             again = world.watch(flow_run_ids=[run.id], resume_token=token)
 
             assert versions(await again.take(2)) == [3, 4]
+
+    async def test_watches_of_task_runs_go_on_at_the_next_server(
+        self, database_url: str, clock: FakeClock
+    ) -> None:
+        async with served(database_url, clock) as (_, world):
+            task_run = await tasks.new_task_run(world)
+            watch = watch_task_runs(world, task_run_ids=[task_run.id], send_initial_state=True)
+            token = (await watch.take(2))[-1].resume_token
+            await tasks.propose(world, task_run, RUNNING)
+
+        async with served(database_url, clock) as (_, world):
+            await tasks.propose(world, task_run, COMPLETED)
+            again = watch_task_runs(world, task_run_ids=[task_run.id], resume_token=token)
+
+            seen = await again.take(2)
+            assert [message.task_state_change.state.version for message in seen] == [2, 3]
 
     async def test_what_was_acknowledged_is_there(
         self, database_url: str, clock: FakeClock
@@ -85,6 +112,40 @@ class TestSideBySide:
 
             seen = await watch.take(3)
             assert [message.revision for message in seen] == [each.revision for each in answers]
+
+    async def test_a_change_of_a_task_run_at_one_is_seen_at_the_other(
+        self, database_url: str, clock: FakeClock
+    ) -> None:
+        async with replicas(2, database_url, clock) as ((_, here), (_, there)):
+            run = await here.new_run(RUNNING)
+            watch = watch_task_runs(there, flow_run_ids=[run.id], send_initial_state=True)
+            await watch.next("snapshot_complete")
+
+            task_run = await tasks.new_task_run(here, run)
+            answers = [
+                await tasks.propose(world, task_run, PENDING) for world in (here, there, here)
+            ]
+
+            seen = await watch.take(4)
+            assert [message.task_state_change.state.version for message in seen] == [1, 2, 3, 4]
+            assert [message.revision for message in seen[1:]] == [each.revision for each in answers]
+
+    async def test_a_watch_of_task_runs_goes_on_at_the_other_and_asks_it_for_relations(
+        self, database_url: str, clock: FakeClock
+    ) -> None:
+        blue = pb.FlowRunFilter(tags=pb.TagsFilter(all=texts("blue")))
+        async with replicas(2, database_url, clock) as ((_, here), (_, there)):
+            run = await here.new_run(RUNNING, tags=["blue"])
+            task_run = await tasks.new_task_run(here, run)
+            watch = watch_task_runs(here, flow_runs=blue, send_initial_state=True)
+            token = (await watch.take(2))[-1].resume_token
+            await tasks.new_task_run(here)
+            await tasks.propose(here, task_run, RUNNING)
+
+            again = watch_task_runs(there, flow_runs=blue, resume_token=token)
+
+            message = await again.next("task_state_change")
+            assert message.task_state_change.task_run.id == task_run.id
 
     async def test_a_token_of_one_is_good_at_the_other(
         self, database_url: str, clock: FakeClock

@@ -21,7 +21,10 @@ async def test_the_server_tells_what_it_is(app: App, world: World) -> None:
 
     assert told.version == version("headgate")
     assert list(told.capabilities) == [
-        *("request-ids", "wait-flow-runs", "watch-flow-run-inputs", "watch-flow-runs"),
+        *("analytics", "concurrency-limits", "deployments", "request-ids", "task-runs"),
+        "wait-flow-runs",
+        *("watch-due-flow-runs", "watch-flow-run-inputs", "watch-flow-runs", "watch-task-runs"),
+        "work-pools",
     ]
     kinds = {
         DatabaseKind.SQLITE: pb.DATABASE_KIND_SQLITE,
@@ -30,6 +33,18 @@ async def test_the_server_tells_what_it_is(app: App, world: World) -> None:
     assert told.database_kind == kinds[app.database.kind]
     assert told.schema_revision
     assert told.epoch
+
+
+async def test_the_open_watches_are_counted(world: World) -> None:
+    watch = world.watch()
+    await watch.settled()
+
+    during = (await info(world)).watch_count
+    watch.cancel()
+    while after := (await info(world)).watch_count:
+        assert after == 1
+
+    assert during == 1
 
 
 async def test_the_limits_are_those_of_the_contract_unless_settings_say_otherwise(

@@ -39,6 +39,10 @@ class World:
         self.runs = pb.FlowRunServiceStub(channel)
         self.inputs = pb.FlowRunInputServiceStub(channel)
         self.variables = pb.VariableServiceStub(channel)
+        self.deployments = pb.DeploymentServiceStub(channel)
+        self.task_runs = pb.TaskRunServiceStub(channel)
+        self.limits = pb.ConcurrencyLimitServiceStub(channel)
+        self.work = pb.WorkPoolServiceStub(channel)
         self.server = pb.ServerServiceStub(channel)
 
     async def new_flow(self, name: str | None = None, **fields: Any) -> pb.Flow:

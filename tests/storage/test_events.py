@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Connection
 
-from headgate_server.model.events import Change, Event, EventKind
+from headgate_server.model.events import Change, Event, EventKind, Scope
 from headgate_server.model.states import StateType
 from headgate_server.storage import events
 from headgate_server.storage.database import Database
 from headgate_server.storage.events import LogPosition
-from tests.builders import NOW, a_flow, a_flow_run, a_state, an_input
+from tests.builders import NOW, a_flow, a_flow_run, a_state, a_task_run, an_input
 from tests.fakes import FakeClock
 
 
@@ -92,9 +92,65 @@ async def test_events_are_read_in_order(
 async def test_events_of_some_runs_are_read_alone(database: Database) -> None:
     await append(database, "abc", "ab")
 
-    found, _ = await database.read(events.read, 1, 10, ["a", "c"])
+    scope = Scope(flow_run_ids=frozenset({"a", "c"}))
+
+    found, _ = await database.read(events.read, 1, 10, scope)
 
     assert [(event.revision, event.change.flow_run_id) for event in found] == [(3, "c"), (4, "a")]
+
+
+ONE_RUN = a_flow_run(a_flow())
+TASKS = [a_task_run(ONE_RUN) for _ in range(2)]
+
+
+@pytest.mark.parametrize(
+    ("scope", "expected"),
+    [
+        pytest.param(Scope(), [1, 6], id="no task runs"),
+        pytest.param(Scope(flow_run_ids=frozenset({ONE_RUN.id})), [6], id="one run"),
+        pytest.param(Scope(of_task_runs=True), [2, 3, 4, 5], id="task runs"),
+        pytest.param(
+            Scope(of_task_runs=True, flow_run_ids=frozenset({ONE_RUN.id})),
+            [2, 3, 4],
+            id="task runs of one run",
+        ),
+        pytest.param(
+            Scope(of_task_runs=True, task_run_ids=frozenset({TASKS[1].id})),
+            [3, 4],
+            id="one task run",
+        ),
+        pytest.param(
+            Scope(of_task_runs=True, task_run_ids=frozenset()), [], id="no task run at all"
+        ),
+    ],
+)
+async def test_events_in_scope_are_read_alone(
+    database: Database, scope: Scope, expected: list[int]
+) -> None:
+    elsewhere = a_task_run(a_flow_run(a_flow()))
+    changes = [
+        a_change("a"),
+        Change(kind=EventKind.TASK_STATE_CHANGE, flow_run_id=ONE_RUN.id, task_after=TASKS[0]),
+        Change(
+            kind=EventKind.TASK_UPDATE,
+            flow_run_id=ONE_RUN.id,
+            task_before=TASKS[1],
+            task_after=TASKS[1],
+        ),
+        Change(kind=EventKind.TASK_DELETED, flow_run_id=ONE_RUN.id, task_before=TASKS[1]),
+        Change(
+            kind=EventKind.TASK_STATE_CHANGE,
+            flow_run_id=elsewhere.flow_run_id,
+            task_after=elsewhere,
+        ),
+        a_change(ONE_RUN.id),
+    ]
+    appended = await database.write(lambda conn: events.append(conn, [changes], NOW))
+
+    found, is_all = await database.read(events.read, 0, 10, scope)
+
+    assert ([event.revision for event in found], is_all) == (expected, True)
+    assert found == [event for event in appended if scope.covers(event.change)]
 
 
 async def test_a_transaction_that_is_undone_takes_no_revision(database: Database) -> None:

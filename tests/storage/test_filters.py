@@ -5,6 +5,7 @@ from typing import Final
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from sqlalchemy import Connection, select
 
 from headgate_server.model.filters import (
@@ -21,7 +22,7 @@ from headgate_server.model.filters import (
 from headgate_server.model.ids import new_id
 from headgate_server.model.matching import matches
 from headgate_server.model.states import StateType
-from headgate_server.storage import flow_lists, flow_run_lists, narrowing
+from headgate_server.storage import flow_lists, flow_run_lists, leads
 from headgate_server.storage.database import Database
 from headgate_server.storage.filters import flow_conditions, flow_run_conditions
 from headgate_server.storage.tables import FLOW, FLOW_RUN
@@ -58,22 +59,26 @@ async def test_the_runs_found_are_those_that_match(
 @given(
     world=worlds(),
     queries=st.lists(
-        st.tuples(maybe(flow_filters), maybe(flow_run_filters)), min_size=8, max_size=8
+        st.builds(RunQuery, flows=maybe(flow_filters), flow_runs=maybe(flow_run_filters)),
+        min_size=8,
+        max_size=8,
     ),
 )
 async def test_the_flows_found_are_those_that_match(
     database: Database,
     world: World,
-    queries: list[tuple[FlowFilter | None, FlowRunFilter | None]],
+    queries: list[RunQuery],
 ) -> None:
     def find(conn: Connection) -> list[set[str]]:
-        statements = (select(FLOW.c.id).where(*flow_conditions(*query)) for query in queries)
+        statements = (select(FLOW.c.id).where(*flow_conditions(query)) for query in queries)
         return [set(conn.execute(statement).scalars()) for statement in statements]
 
     await database.write(world.replace_all)
     found = await database.read(find)
 
-    assert found == [{flow.id for flow in world.select_flows(*query)} for query in queries]
+    assert found == [
+        {flow.id for flow in world.select_flows(query.flows, query.flow_runs)} for query in queries
+    ]
 
 
 @against_the_model
@@ -87,13 +92,13 @@ async def test_what_is_counted_is_what_matches_however_it_is_found(
 ) -> None:
     def count(conn: Connection) -> list[tuple[int, int]]:
         return [
-            (flow_run_lists.count(conn, query), flow_lists.count(conn, flows, query.flow_runs))
+            (flow_run_lists.count(conn, query), flow_lists.count(conn, replace(query, flows=flows)))
             for flows, query in queries
         ]
 
     await database.write(world.replace_all)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(narrowing, "_FEW", few)
+        patch.setattr(leads, "_FEW", few)
         counted = await database.read(count)
 
     assert counted == [

@@ -25,10 +25,10 @@ from headgate_server.model.filters import (
 from headgate_server.model.matching import matches
 from headgate_server.model.paging import PageRequest
 from headgate_server.model.states import StateType
-from headgate_server.storage import flow_lists, flow_run_lists, narrowing
+from headgate_server.storage import flow_lists, flow_run_lists, leads
 from headgate_server.storage.database import Database
 from tests.builders import NOW, a_flow, a_flow_run, a_state
-from tests.storage.orders import runs_in_order
+from tests.pages import in_order
 from tests.storing import store
 
 FLOWS: Final = [a_flow(id=f"flow-{name}", name=name) for name in "ab"]
@@ -121,7 +121,7 @@ async def sqlite(sqlite_url: str) -> AsyncIterator[Database]:
 async def test_the_same_runs_are_found_whether_they_are_few_or_many(
     sqlite: Database, query: RunQuery, few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(narrowing, "_FEW", few)
+    monkeypatch.setattr(leads, "_FEW", few)
 
     def read(conn: Connection) -> tuple[dict[FlowRunSort, list[str]], int, int]:
         lists = {
@@ -136,13 +136,13 @@ async def test_the_same_runs_are_found_whether_they_are_few_or_many(
         return (
             lists,
             flow_run_lists.count(conn, query),
-            flow_lists.count(conn, query.flows, query.flow_runs),
+            flow_lists.count(conn, query),
         )
 
     lists, count, flow_count = await sqlite.read(read)
 
     by_id = {flow.id: flow for flow in FLOWS}
     found = [run for run in RUNS if matches(query, run, by_id[run.flow_id])]
-    assert lists == {sort: runs_in_order(found, sort) for sort in FlowRunSort}
+    assert lists == {sort: in_order(found, sort) for sort in FlowRunSort}
     assert count == len(found)
     assert flow_count == len({run.flow_id for run in found})

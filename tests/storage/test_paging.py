@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -22,11 +22,11 @@ from headgate_server.model.flow_runs import FlowRun
 from headgate_server.model.flows import Flow, FlowSort
 from headgate_server.model.paging import Page, PageRequest
 from headgate_server.model.states import StateType
-from headgate_server.storage import flow_lists, flow_run_lists, narrowing, paging
+from headgate_server.storage import flow_lists, flow_run_lists, leads, paging
 from headgate_server.storage.database import Database
 from headgate_server.storage.tables import FLOW
 from tests.builders import NOW, a_flow, a_flow_run
-from tests.storage.orders import flows_in_order, runs_in_order
+from tests.pages import cut, in_order, read_pages
 from tests.storage.worlds import World, flow_filters, flow_run_filters, maybe, run_queries, worlds
 from tests.storing import store
 
@@ -39,34 +39,15 @@ against_the_model: Final = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
-EARLIER_PLACE: Final = "ksQMkgmyFS8b6cXCvB1gkqFhwA"
+EARLIER_PLACE: Final = "ksQMf8Pa_KYFTRW149ZQkqFhwA"
 """Of the list of all flows by name, after the one named `a`."""
 BY_NAME: Final = RunQuery(flow_runs=FlowRunFilter(name=NameFilter(like="a")))
-
-
-def read_pages(
-    conn: Connection, list_page: Callable[..., Page[Any]], *arguments: Any, first: PageRequest
-) -> list[list[str]]:
-    """Return the ids on all pages of a list."""
-    pages, request = [], first
-    while True:
-        page = list_page(conn, *arguments, request)
-        pages.append([item.id for item in page.items])
-        if not page.next_token:
-            return pages
-        request = PageRequest(size=first.size, token=page.next_token)
 
 
 def list_runs(
     conn: Connection, query: RunQuery, sort: FlowRunSort, page: PageRequest
 ) -> Page[FlowRun]:
     return flow_run_lists.list_page(conn, query, sort, page, is_full=False)
-
-
-def cut(ids: list[str], first: PageRequest) -> list[list[str]]:
-    """Return the ids as pages; nothing is one empty page."""
-    starts = range(first.offset, len(ids), first.size)
-    return [ids[start : start + first.size] for start in starts] or [[]]
 
 
 requests: Final = st.builds(
@@ -95,11 +76,11 @@ async def test_the_pages_of_runs_are_the_list_in_order(
 
     await database.write(world.replace_all)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(narrowing, "_FEW", few)
+        patch.setattr(leads, "_FEW", few)
         pages = await database.read(read)
 
     assert pages == [
-        cut(runs_in_order(world.select_runs(query), sort), first) for query, sort, first in lists
+        cut(in_order(world.select_runs(query), sort), first) for query, sort, first in lists
     ]
 
 
@@ -108,7 +89,9 @@ async def test_the_pages_of_runs_are_the_list_in_order(
     world=worlds(),
     lists=st.lists(
         st.tuples(
-            maybe(flow_filters), maybe(flow_run_filters), st.sampled_from(FlowSort), requests
+            st.builds(RunQuery, flows=maybe(flow_filters), flow_runs=maybe(flow_run_filters)),
+            st.sampled_from(FlowSort),
+            requests,
         ),
         min_size=8,
         max_size=8,
@@ -117,20 +100,20 @@ async def test_the_pages_of_runs_are_the_list_in_order(
 async def test_the_pages_of_flows_are_the_list_in_order(
     database: Database,
     world: World,
-    lists: list[tuple[FlowFilter | None, FlowRunFilter | None, FlowSort, PageRequest]],
+    lists: list[tuple[RunQuery, FlowSort, PageRequest]],
 ) -> None:
     def read(conn: Connection) -> list[list[list[str]]]:
         return [
-            read_pages(conn, flow_lists.list_page, flows, runs, sort, first=first)
-            for flows, runs, sort, first in lists
+            read_pages(conn, flow_lists.list_page, query, sort, first=first)
+            for query, sort, first in lists
         ]
 
     await database.write(world.replace_all)
     pages = await database.read(read)
 
     assert pages == [
-        cut(flows_in_order(world.select_flows(flows, runs), sort), first)
-        for flows, runs, sort, first in lists
+        cut(in_order(world.select_flows(query.flows, query.flow_runs), sort), first)
+        for query, sort, first in lists
     ]
 
 
@@ -174,7 +157,7 @@ async def test_nothing_is_repeated_or_skipped_while_runs_are_inserted(
 
     assert len(seen) == len(set(seen))
     ids = {run.id for run in early}
-    assert [run_id for run_id in seen if run_id in ids] == runs_in_order(early, sort)
+    assert [run_id for run_id in seen if run_id in ids] == in_order(early, sort)
 
 
 async def a_token(database: Database) -> str:
@@ -279,7 +262,7 @@ async def test_a_token_made_by_an_earlier_process_is_good(database: Database) ->
     await store(database, flows=flows)
 
     page = await database.read(
-        flow_lists.list_page, None, None, FlowSort.NAME_ASC, PageRequest(token=EARLIER_PLACE)
+        flow_lists.list_page, RunQuery(), FlowSort.NAME_ASC, PageRequest(token=EARLIER_PLACE)
     )
 
     assert [flow.name for flow in page.items] == ["b", "c"]

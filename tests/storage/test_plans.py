@@ -1,12 +1,11 @@
 """Plans: what is listed most is read along an index without sorting, so that a page costs the same in a large table."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import pytest
 from msgspec.structs import replace
-from sqlalchemy import Connection, event
 
 from headgate_server.model.filters import (
     FlowFilter,
@@ -20,21 +19,18 @@ from headgate_server.model.filters import (
     TimeFilter,
 )
 from headgate_server.model.flows import FlowSort
-from headgate_server.model.paging import Page, PageRequest
 from headgate_server.model.states import StateType
 from headgate_server.storage import (
     flow_lists,
     flow_run_lists,
     input_lists,
-    narrowing,
+    leads,
     variable_lists,
 )
 from headgate_server.storage.database import Database
-from headgate_server.storage.tables import METADATA
 from tests.builders import NOW, a_flow, a_flow_run, a_variable, an_input
+from tests.storage.plans import ListPage, detours, plan_of
 from tests.storing import store
-
-ListPage: TypeAlias = Callable[[Connection, PageRequest], Page[Any]]
 
 FAILED: Final = RunQuery(flow_runs=FlowRunFilter(state=StateFilter(type_any=(StateType.FAILED,))))
 OF_DEPLOYMENT: Final = RunQuery(
@@ -71,7 +67,7 @@ async def sqlite(sqlite_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 def many(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have every number of rows be many."""
-    monkeypatch.setattr(narrowing, "_FEW", 0)
+    monkeypatch.setattr(leads, "_FEW", 0)
 
 
 async def fill(database: Database) -> None:
@@ -92,46 +88,7 @@ def list_of_runs(query: RunQuery, sort: FlowRunSort) -> ListPage:
 
 def list_of_flows(sort: FlowSort) -> ListPage:
     """Return what lists all flows."""
-    return lambda conn, page: flow_lists.list_page(conn, None, None, sort, page)
-
-
-async def plan_of(database: Database, list_page: ListPage) -> list[str]:
-    """Return the plans of all statements that reading a list in pages of ten takes, a line for each step."""
-
-    def read(conn: Connection) -> list[str]:
-        seen: list[tuple[str, Any]] = []
-        request = PageRequest(size=10)
-        event.listen(conn, "before_cursor_execute", lambda *each: seen.append((each[2], each[3])))
-        while token := list_page(conn, request).next_token:
-            request = PageRequest(size=10, token=token)
-        statements = list(seen)
-        return [step for each in statements for step in explain(conn, *each)]
-
-    return await database.read(read)
-
-
-def explain(conn: Connection, statement: str, values: Any) -> list[str]:
-    """Return the steps of the plan of a statement."""
-    if conn.dialect.name == "sqlite":
-        return [
-            str(row[3]) for row in conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
-        ]
-    # PostgreSQL: a few rows are sorted soonest, so that is forbidden; what it cannot avoid it does all the same.
-    for method in ("seqscan", "bitmapscan", "sort", "incremental_sort"):
-        conn.exec_driver_sql(f"SET LOCAL enable_{method} = off")
-    return [str(row[0]) for row in conn.exec_driver_sql(f"EXPLAIN {statement}", values)]
-
-
-def detours(plan: list[str]) -> list[str]:
-    """Return the steps that sort, and those that read a whole table."""
-    return [
-        step
-        for step in plan
-        if "TEMP B-TREE" in step
-        or "Sort" in step
-        or "Seq Scan" in step
-        or step.removeprefix("SCAN ") in METADATA.tables
-    ]
+    return lambda conn, page: flow_lists.list_page(conn, RunQuery(), sort, page)
 
 
 async def test_all_runs_are_listed_along_an_index(database: Database) -> None:
@@ -211,7 +168,7 @@ async def test_few_matching_runs_are_gathered_even_if_an_index_of_many_has_the_o
     query = RunQuery(flow_runs=given)
     await fill(sqlite)
     await store(sqlite, runs=[rare])
-    monkeypatch.setattr(narrowing, "_FEW", 5)
+    monkeypatch.setattr(leads, "_FEW", 5)
 
     plan = await plan_of(sqlite, list_of_runs(query, FlowRunSort.START_TIME_DESC))
 

@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar, cast
 import msgspec
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from sqlalchemy import Connection, delete, insert
+from sqlalchemy import Connection, delete
 
 from headgate_server.model.filters import (
     AnyFilter,
@@ -28,8 +28,9 @@ from headgate_server.model.flows import Flow
 from headgate_server.model.matching import matches
 from headgate_server.model.states import State, StateType
 from headgate_server.storage import flow_runs, flows
-from headgate_server.storage.tables import DEPLOYMENT, FLOW, TASK_RUN
+from headgate_server.storage.tables import FLOW
 from tests.builders import NOW
+from tests.rows import insert_deployment, insert_task_run
 
 F = TypeVar("F")
 
@@ -82,11 +83,11 @@ class World(msgspec.Struct, frozen=True):
         conn.execute(delete(FLOW))
         flows.insert_or_get(conn, {flow.name: flow for flow in self.flows})
         for flow_id in self.deployed:
-            conn.execute(insert(DEPLOYMENT).values(id=f"deployment of {flow_id}", flow_id=flow_id))
+            conn.execute(insert_deployment(f"deployment of {flow_id}", flow_id))
         # Parents and children refer to each other through their task runs.
         flow_runs.insert(conn, [replace(run, parent_task_run_id=None) for run in self.runs])
         for run in self.runs:
-            conn.execute(insert(TASK_RUN).values(id=_task_run_of(run.id), flow_run_id=run.id))
+            conn.execute(insert_task_run(_task_run_of(run.id), run.id))
         stored = flow_runs.load(conn, [run.id for run in self.runs])
         flow_runs.update(conn, [(run, stored[run.id]) for run in self.runs])
 

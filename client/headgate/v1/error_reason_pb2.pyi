@@ -54,7 +54,8 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """ALREADY_EXISTS. There is a variable with this name. Metadata: `name`."""
     ERROR_REASON_VERSION_MISMATCH: _ErrorReason.ValueType  # 11
     """ABORTED. The run is not at the version that the caller expected, and nothing was written. Metadata: `flow_run_id`,
-    `expected_version`, `current_version`. Read the run again and decide anew.
+    `expected_version`, `current_version`, or `task_run_id`, `expected_version`, `current_version`. Read the run again and
+    decide anew.
     """
     ERROR_REASON_STATE_NOT_ALLOWED: _ErrorReason.ValueType  # 12
     """FAILED_PRECONDITION. The state of the run does not allow the change. Metadata: `flow_run_id`, `state_type`."""
@@ -79,8 +80,8 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     backup. Start a new watch with `send_initial_state`.
     """
     ERROR_REASON_SLOW_CONSUMER: _ErrorReason.ValueType  # 18
-    """RESOURCE_EXHAUSTED. The watcher did not read for longer than the server waits. Metadata: `resume_token`. Read faster,
-    and resume with the last token.
+    """RESOURCE_EXHAUSTED. The watcher did not read for longer than the server waits. Metadata: `resume_token`, or none on a
+    stream of due runs. Read faster, and resume with the last token.
     """
     ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 19
     """RESOURCE_EXHAUSTED. More calls wait than the server takes. Nothing was done. A `google.rpc.RetryInfo` says when to try
@@ -96,7 +97,7 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """
     ERROR_REASON_WATCH_AGED: _ErrorReason.ValueType  # 22
     """UNAVAILABLE. The watch has reached the age at which the server ends it, so that load can spread. Metadata:
-    `resume_token`, with which it goes on.
+    `resume_token`, with which it goes on, or none on a stream of due runs, which begins anew.
     """
     ERROR_REASON_REVISION_NOT_REACHED: _ErrorReason.ValueType  # 23
     """UNAVAILABLE. This server has not yet seen the revision asked for in `min_revision`. Metadata: `min_revision`,
@@ -110,6 +111,61 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 26
     """INTERNAL. Something unforeseen happened. Metadata: `error_id`, which is in the server's log beside the cause."""
+    ERROR_REASON_TASK_RUN_EXISTS: _ErrorReason.ValueType  # 27
+    """ALREADY_EXISTS. There is a task run with this id that was created for something else. Metadata: `task_run_id`. Choose
+    another id, or let the server choose one.
+    """
+    ERROR_REASON_CONCURRENCY_LIMIT_NOT_FOUND: _ErrorReason.ValueType  # 28
+    """NOT_FOUND. There is no such concurrency limit. Metadata: `concurrency_limit_id`, or `tag` if it was looked for by tag."""
+    ERROR_REASON_GRAPH_TOO_LARGE: _ErrorReason.ValueType  # 51
+    """RESOURCE_EXHAUSTED. The graph of the flow run has more nodes than the server gives, or more bytes than a message may have.
+    Metadata: `flow_run_id`, `nodes_max`, or `flow_run_id`, `bytes_max`. Trying again does not help; ask with a later `since`,
+    or list the task runs.
+    """
+    ERROR_REASON_WORK_POOL_NOT_FOUND: _ErrorReason.ValueType  # 43
+    """NOT_FOUND. There is no such work pool. Metadata: `name`."""
+    ERROR_REASON_WORK_QUEUE_NOT_FOUND: _ErrorReason.ValueType  # 44
+    """NOT_FOUND. There is no such work queue. Metadata: `work_queue_id`, or `work_pool_name` and `name` if it was looked for by
+    names.
+    """
+    ERROR_REASON_WORK_POOL_EXISTS: _ErrorReason.ValueType  # 45
+    """ALREADY_EXISTS. There is a work pool with this name. Metadata: `name`."""
+    ERROR_REASON_WORK_QUEUE_EXISTS: _ErrorReason.ValueType  # 46
+    """ALREADY_EXISTS. The work pool has a queue with this name. Metadata: `work_pool_name`, `name`."""
+    ERROR_REASON_WORK_POOL_NAME_RESERVED: _ErrorReason.ValueType  # 47
+    """PERMISSION_DENIED. Names of work pools that begin with `prefect` are reserved. Metadata: `name`. Choose another name."""
+    ERROR_REASON_WORK_QUEUE_IS_DEFAULT: _ErrorReason.ValueType  # 48
+    """FAILED_PRECONDITION. The queue is the default queue of its work pool, which goes only with the work pool. Metadata:
+    `work_pool_name`, `name`.
+    """
+    ERROR_REASON_DEPLOYMENT_NOT_FOUND: _ErrorReason.ValueType  # 35
+    """NOT_FOUND. There is no such deployment. Metadata: `deployment_id`, or `flow_name` and `deployment_name` if it was looked
+    for by name.
+    """
+    ERROR_REASON_PARAMETERS_NOT_HYDRATED: _ErrorReason.ValueType  # 36
+    """INVALID_ARGUMENT. A placeholder in the parameters cannot be filled in; the text says why. Metadata: `deployment_id`.
+    Correct the parameters of the request or of the deployment.
+    """
+    ERROR_REASON_PARAMETERS_INVALID: _ErrorReason.ValueType  # 37
+    """INVALID_ARGUMENT. The parameters do not fit the schema of the deployment; the text says where and why. Metadata:
+    `deployment_id`. Correct the parameters of the request or of the deployment.
+    """
+    ERROR_REASON_PARAMETER_SCHEMA_REQUIRED: _ErrorReason.ValueType  # 38
+    """FAILED_PRECONDITION. The schema of the parameters is to be enforced, and the deployment has none. Metadata:
+    `deployment_id`. Give the deployment a schema, or do not enforce it.
+    """
+    ERROR_REASON_PARAMETER_SCHEMA_INVALID: _ErrorReason.ValueType  # 39
+    """INVALID_ARGUMENT. The schema of the parameters of the deployment cannot be used; the text says why. Metadata:
+    `deployment_id`. Correct the schema, or do not enforce it.
+    """
+    ERROR_REASON_JOB_VARIABLES_INVALID: _ErrorReason.ValueType  # 40
+    """INVALID_ARGUMENT. The job variables do not fit the base job template of the work pool; the text says where and why.
+    Metadata: `deployment_id`. Correct the job variables of the request, of the deployment or of the template.
+    """
+    ERROR_REASON_WORK_POOL_REQUIRED: _ErrorReason.ValueType  # 41
+    """FAILED_PRECONDITION. A work queue was asked for, and the deployment has no work pool. Metadata: `deployment_id`. Give the
+    deployment a work pool first.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused.
@@ -152,7 +208,8 @@ ERROR_REASON_VARIABLE_EXISTS: ErrorReason.ValueType  # 10
 """ALREADY_EXISTS. There is a variable with this name. Metadata: `name`."""
 ERROR_REASON_VERSION_MISMATCH: ErrorReason.ValueType  # 11
 """ABORTED. The run is not at the version that the caller expected, and nothing was written. Metadata: `flow_run_id`,
-`expected_version`, `current_version`. Read the run again and decide anew.
+`expected_version`, `current_version`, or `task_run_id`, `expected_version`, `current_version`. Read the run again and
+decide anew.
 """
 ERROR_REASON_STATE_NOT_ALLOWED: ErrorReason.ValueType  # 12
 """FAILED_PRECONDITION. The state of the run does not allow the change. Metadata: `flow_run_id`, `state_type`."""
@@ -177,8 +234,8 @@ ERROR_REASON_EPOCH_CHANGED: ErrorReason.ValueType  # 17
 backup. Start a new watch with `send_initial_state`.
 """
 ERROR_REASON_SLOW_CONSUMER: ErrorReason.ValueType  # 18
-"""RESOURCE_EXHAUSTED. The watcher did not read for longer than the server waits. Metadata: `resume_token`. Read faster,
-and resume with the last token.
+"""RESOURCE_EXHAUSTED. The watcher did not read for longer than the server waits. Metadata: `resume_token`, or none on a
+stream of due runs. Read faster, and resume with the last token.
 """
 ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 19
 """RESOURCE_EXHAUSTED. More calls wait than the server takes. Nothing was done. A `google.rpc.RetryInfo` says when to try
@@ -194,7 +251,7 @@ the metadata holds `resume_token`, with which it goes on.
 """
 ERROR_REASON_WATCH_AGED: ErrorReason.ValueType  # 22
 """UNAVAILABLE. The watch has reached the age at which the server ends it, so that load can spread. Metadata:
-`resume_token`, with which it goes on.
+`resume_token`, with which it goes on, or none on a stream of due runs, which begins anew.
 """
 ERROR_REASON_REVISION_NOT_REACHED: ErrorReason.ValueType  # 23
 """UNAVAILABLE. This server has not yet seen the revision asked for in `min_revision`. Metadata: `min_revision`,
@@ -208,4 +265,59 @@ may not have been made: repeat it with the same request id or transition id.
 """
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 26
 """INTERNAL. Something unforeseen happened. Metadata: `error_id`, which is in the server's log beside the cause."""
+ERROR_REASON_TASK_RUN_EXISTS: ErrorReason.ValueType  # 27
+"""ALREADY_EXISTS. There is a task run with this id that was created for something else. Metadata: `task_run_id`. Choose
+another id, or let the server choose one.
+"""
+ERROR_REASON_CONCURRENCY_LIMIT_NOT_FOUND: ErrorReason.ValueType  # 28
+"""NOT_FOUND. There is no such concurrency limit. Metadata: `concurrency_limit_id`, or `tag` if it was looked for by tag."""
+ERROR_REASON_GRAPH_TOO_LARGE: ErrorReason.ValueType  # 51
+"""RESOURCE_EXHAUSTED. The graph of the flow run has more nodes than the server gives, or more bytes than a message may have.
+Metadata: `flow_run_id`, `nodes_max`, or `flow_run_id`, `bytes_max`. Trying again does not help; ask with a later `since`,
+or list the task runs.
+"""
+ERROR_REASON_WORK_POOL_NOT_FOUND: ErrorReason.ValueType  # 43
+"""NOT_FOUND. There is no such work pool. Metadata: `name`."""
+ERROR_REASON_WORK_QUEUE_NOT_FOUND: ErrorReason.ValueType  # 44
+"""NOT_FOUND. There is no such work queue. Metadata: `work_queue_id`, or `work_pool_name` and `name` if it was looked for by
+names.
+"""
+ERROR_REASON_WORK_POOL_EXISTS: ErrorReason.ValueType  # 45
+"""ALREADY_EXISTS. There is a work pool with this name. Metadata: `name`."""
+ERROR_REASON_WORK_QUEUE_EXISTS: ErrorReason.ValueType  # 46
+"""ALREADY_EXISTS. The work pool has a queue with this name. Metadata: `work_pool_name`, `name`."""
+ERROR_REASON_WORK_POOL_NAME_RESERVED: ErrorReason.ValueType  # 47
+"""PERMISSION_DENIED. Names of work pools that begin with `prefect` are reserved. Metadata: `name`. Choose another name."""
+ERROR_REASON_WORK_QUEUE_IS_DEFAULT: ErrorReason.ValueType  # 48
+"""FAILED_PRECONDITION. The queue is the default queue of its work pool, which goes only with the work pool. Metadata:
+`work_pool_name`, `name`.
+"""
+ERROR_REASON_DEPLOYMENT_NOT_FOUND: ErrorReason.ValueType  # 35
+"""NOT_FOUND. There is no such deployment. Metadata: `deployment_id`, or `flow_name` and `deployment_name` if it was looked
+for by name.
+"""
+ERROR_REASON_PARAMETERS_NOT_HYDRATED: ErrorReason.ValueType  # 36
+"""INVALID_ARGUMENT. A placeholder in the parameters cannot be filled in; the text says why. Metadata: `deployment_id`.
+Correct the parameters of the request or of the deployment.
+"""
+ERROR_REASON_PARAMETERS_INVALID: ErrorReason.ValueType  # 37
+"""INVALID_ARGUMENT. The parameters do not fit the schema of the deployment; the text says where and why. Metadata:
+`deployment_id`. Correct the parameters of the request or of the deployment.
+"""
+ERROR_REASON_PARAMETER_SCHEMA_REQUIRED: ErrorReason.ValueType  # 38
+"""FAILED_PRECONDITION. The schema of the parameters is to be enforced, and the deployment has none. Metadata:
+`deployment_id`. Give the deployment a schema, or do not enforce it.
+"""
+ERROR_REASON_PARAMETER_SCHEMA_INVALID: ErrorReason.ValueType  # 39
+"""INVALID_ARGUMENT. The schema of the parameters of the deployment cannot be used; the text says why. Metadata:
+`deployment_id`. Correct the schema, or do not enforce it.
+"""
+ERROR_REASON_JOB_VARIABLES_INVALID: ErrorReason.ValueType  # 40
+"""INVALID_ARGUMENT. The job variables do not fit the base job template of the work pool; the text says where and why.
+Metadata: `deployment_id`. Correct the job variables of the request, of the deployment or of the template.
+"""
+ERROR_REASON_WORK_POOL_REQUIRED: ErrorReason.ValueType  # 41
+"""FAILED_PRECONDITION. A work queue was asked for, and the deployment has no work pool. Metadata: `deployment_id`. Give the
+deployment a work pool first.
+"""
 Global___ErrorReason: typing_extensions.TypeAlias = ErrorReason

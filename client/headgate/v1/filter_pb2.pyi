@@ -519,3 +519,280 @@ class FlowFilter(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["deployment", b"deployment", "id", b"id", "name", b"name", "operator", b"operator", "tags", b"tags"]) -> None: ...
 
 Global___FlowFilter: typing_extensions.TypeAlias = FlowFilter
+
+@typing.final
+class ExistsFilter(google.protobuf.message.Message):
+    """Whether there are any."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EXISTS_FIELD_NUMBER: builtins.int
+    exists: builtins.bool
+    """Whether there is at least one."""
+    def __init__(
+        self,
+        *,
+        exists: builtins.bool | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_exists", b"_exists", "exists", b"exists"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_exists", b"_exists", "exists", b"exists"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_exists", b"_exists"]) -> typing.Literal["exists"] | None: ...
+
+Global___ExistsFilter: typing_extensions.TypeAlias = ExistsFilter
+
+@typing.final
+class TaskRunFilter(google.protobuf.message.Message):
+    """Conditions on task runs. An empty filter matches every task run."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    OPERATOR_FIELD_NUMBER: builtins.int
+    ID_FIELD_NUMBER: builtins.int
+    NAME_FIELD_NUMBER: builtins.int
+    TAGS_FIELD_NUMBER: builtins.int
+    STATE_FIELD_NUMBER: builtins.int
+    START_TIME_FIELD_NUMBER: builtins.int
+    SUBFLOW_RUNS_FIELD_NUMBER: builtins.int
+    FLOW_RUN_ID_FIELD_NUMBER: builtins.int
+    operator: Global___Operator.ValueType
+    """How the members are joined."""
+    @property
+    def id(self) -> Global___IdFilter:
+        """The id of the task run."""
+
+    @property
+    def name(self) -> Global___NameFilter:
+        """The name of the task run."""
+
+    @property
+    def tags(self) -> Global___TagsFilter:
+        """The tags of the task run."""
+
+    @property
+    def state(self) -> Global___StateFilter:
+        """The current state of the task run."""
+
+    @property
+    def start_time(self) -> Global___TimeFilter:
+        """When the task run first entered RUNNING."""
+
+    @property
+    def subflow_runs(self) -> Global___ExistsFilter:
+        """The flow runs that the task run stands for in its flow run."""
+
+    @property
+    def flow_run_id(self) -> Global___ReferenceFilter:
+        """The flow run of the task run.
+
+        Every task run has one: `is_null` true matches nothing, whatever else is set; false says nothing.
+        """
+
+    def __init__(
+        self,
+        *,
+        operator: Global___Operator.ValueType = ...,
+        id: Global___IdFilter | None = ...,
+        name: Global___NameFilter | None = ...,
+        tags: Global___TagsFilter | None = ...,
+        state: Global___StateFilter | None = ...,
+        start_time: Global___TimeFilter | None = ...,
+        subflow_runs: Global___ExistsFilter | None = ...,
+        flow_run_id: Global___ReferenceFilter | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["flow_run_id", b"flow_run_id", "id", b"id", "name", b"name", "start_time", b"start_time", "state", b"state", "subflow_runs", b"subflow_runs", "tags", b"tags"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["flow_run_id", b"flow_run_id", "id", b"id", "name", b"name", "operator", b"operator", "start_time", b"start_time", "state", b"state", "subflow_runs", b"subflow_runs", "tags", b"tags"]) -> None: ...
+
+Global___TaskRunFilter: typing_extensions.TypeAlias = TaskRunFilter
+
+@typing.final
+class EqualFilter(google.protobuf.message.Message):
+    """Conditions on a fact."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EQ_FIELD_NUMBER: builtins.int
+    eq: builtins.bool
+    """The fact is this one."""
+    def __init__(
+        self,
+        *,
+        eq: builtins.bool | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_eq", b"_eq", "eq", b"eq"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_eq", b"_eq", "eq", b"eq"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_eq", b"_eq"]) -> typing.Literal["eq"] | None: ...
+
+Global___EqualFilter: typing_extensions.TypeAlias = EqualFilter
+
+@typing.final
+class AnyFilter(google.protobuf.message.Message):
+    """Conditions on a text that may be missing."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ANY_FIELD_NUMBER: builtins.int
+    @property
+    def any(self) -> Global___StringList:
+        """The text is one of these, exactly. An empty list matches nothing."""
+
+    def __init__(
+        self,
+        *,
+        any: Global___StringList | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["any", b"any"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["any", b"any"]) -> None: ...
+
+Global___AnyFilter: typing_extensions.TypeAlias = AnyFilter
+
+@typing.final
+class DeploymentFilter(google.protobuf.message.Message):
+    """Conditions on deployments. An empty filter matches every deployment."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    OPERATOR_FIELD_NUMBER: builtins.int
+    ID_FIELD_NUMBER: builtins.int
+    NAME_FIELD_NUMBER: builtins.int
+    PAUSED_FIELD_NUMBER: builtins.int
+    IS_SCHEDULE_ACTIVE_FIELD_NUMBER: builtins.int
+    TAGS_FIELD_NUMBER: builtins.int
+    WORK_QUEUE_NAME_FIELD_NUMBER: builtins.int
+    operator: Global___Operator.ValueType
+    """How the members are joined."""
+    @property
+    def id(self) -> Global___IdFilter:
+        """The id of the deployment."""
+
+    @property
+    def name(self) -> Global___NameFilter:
+        """The name of the deployment."""
+
+    @property
+    def paused(self) -> Global___EqualFilter:
+        """Whether the deployment is paused."""
+
+    @property
+    def is_schedule_active(self) -> Global___EqualFilter:
+        """Whether the deployment is not paused: the older way to say `paused`."""
+
+    @property
+    def tags(self) -> Global___TagsFilter:
+        """The tags of the deployment."""
+
+    @property
+    def work_queue_name(self) -> Global___AnyFilter:
+        """The work queue name kept on the deployment."""
+
+    def __init__(
+        self,
+        *,
+        operator: Global___Operator.ValueType = ...,
+        id: Global___IdFilter | None = ...,
+        name: Global___NameFilter | None = ...,
+        paused: Global___EqualFilter | None = ...,
+        is_schedule_active: Global___EqualFilter | None = ...,
+        tags: Global___TagsFilter | None = ...,
+        work_queue_name: Global___AnyFilter | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["id", b"id", "is_schedule_active", b"is_schedule_active", "name", b"name", "paused", b"paused", "tags", b"tags", "work_queue_name", b"work_queue_name"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["id", b"id", "is_schedule_active", b"is_schedule_active", "name", b"name", "operator", b"operator", "paused", b"paused", "tags", b"tags", "work_queue_name", b"work_queue_name"]) -> None: ...
+
+Global___DeploymentFilter: typing_extensions.TypeAlias = DeploymentFilter
+
+@typing.final
+class WorkPoolFilter(google.protobuf.message.Message):
+    """Conditions on work pools. An empty filter matches every work pool."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    OPERATOR_FIELD_NUMBER: builtins.int
+    ID_FIELD_NUMBER: builtins.int
+    NAME_FIELD_NUMBER: builtins.int
+    TYPE_FIELD_NUMBER: builtins.int
+    operator: Global___Operator.ValueType
+    """How the members are joined."""
+    @property
+    def id(self) -> Global___IdFilter:
+        """The id of the work pool."""
+
+    @property
+    def name(self) -> Global___AnyFilter:
+        """The name of the work pool."""
+
+    @property
+    def type(self) -> Global___AnyFilter:
+        """The type of the work pool."""
+
+    def __init__(
+        self,
+        *,
+        operator: Global___Operator.ValueType = ...,
+        id: Global___IdFilter | None = ...,
+        name: Global___AnyFilter | None = ...,
+        type: Global___AnyFilter | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["id", b"id", "name", b"name", "type", b"type"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["id", b"id", "name", b"name", "operator", b"operator", "type", b"type"]) -> None: ...
+
+Global___WorkPoolFilter: typing_extensions.TypeAlias = WorkPoolFilter
+
+@typing.final
+class WorkQueueNameFilter(google.protobuf.message.Message):
+    """Conditions on the name of a work queue. All that are set must hold."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ANY_FIELD_NUMBER: builtins.int
+    STARTSWITH_FIELD_NUMBER: builtins.int
+    @property
+    def any(self) -> Global___StringList:
+        """The name is one of these, exactly. An empty list matches nothing."""
+
+    @property
+    def startswith(self) -> Global___StringList:
+        """The name begins with one of these, in upper or lower case. `%` stands for any text and `_` for any character. An empty
+        list matches nothing.
+        """
+
+    def __init__(
+        self,
+        *,
+        any: Global___StringList | None = ...,
+        startswith: Global___StringList | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["any", b"any", "startswith", b"startswith"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["any", b"any", "startswith", b"startswith"]) -> None: ...
+
+Global___WorkQueueNameFilter: typing_extensions.TypeAlias = WorkQueueNameFilter
+
+@typing.final
+class WorkQueueFilter(google.protobuf.message.Message):
+    """Conditions on work queues. An empty filter matches every work queue."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    OPERATOR_FIELD_NUMBER: builtins.int
+    ID_FIELD_NUMBER: builtins.int
+    NAME_FIELD_NUMBER: builtins.int
+    operator: Global___Operator.ValueType
+    """How the members are joined."""
+    @property
+    def id(self) -> Global___IdFilter:
+        """The id of the work queue."""
+
+    @property
+    def name(self) -> Global___WorkQueueNameFilter:
+        """The name of the work queue."""
+
+    def __init__(
+        self,
+        *,
+        operator: Global___Operator.ValueType = ...,
+        id: Global___IdFilter | None = ...,
+        name: Global___WorkQueueNameFilter | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["id", b"id", "name", b"name"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["id", b"id", "name", b"name", "operator", b"operator"]) -> None: ...
+
+Global___WorkQueueFilter: typing_extensions.TypeAlias = WorkQueueFilter

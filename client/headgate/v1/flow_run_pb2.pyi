@@ -156,6 +156,8 @@ class FlowRun(google.protobuf.message.Message):
     PARAMETERS_JSON_FIELD_NUMBER: builtins.int
     CONTEXT_JSON_FIELD_NUMBER: builtins.int
     JOB_VARIABLES_JSON_FIELD_NUMBER: builtins.int
+    WORK_QUEUE_ID_FIELD_NUMBER: builtins.int
+    WORK_POOL_NAME_FIELD_NUMBER: builtins.int
     id: builtins.str
     """The id of the run, a UUID. Ids increase with the time of creation."""
     flow_id: builtins.str
@@ -171,9 +173,13 @@ class FlowRun(google.protobuf.message.Message):
     deployment_version: builtins.str
     """The version of the deployment when the run was created. Unset when unknown."""
     work_queue_name: builtins.str
-    """The work queue that the run was sent to. Unset when there is none."""
+    """The name of the work queue that the run was sent to: the one that it has, or had when it was deleted. Unset when there is
+    none.
+    """
     parent_task_run_id: builtins.str
-    """For a subflow run: the task run in the parent run that stands for it."""
+    """For a subflow run: the task run in the parent run that stands for it. It takes every state that this run takes, in the
+    same transaction and without rules.
+    """
     idempotency_key: builtins.str
     """The key that makes creating the run idempotent. Unset when there is none."""
     run_count: builtins.int
@@ -188,6 +194,10 @@ class FlowRun(google.protobuf.message.Message):
     """Free facts about the run, one JSON object text. Unset in BASIC views."""
     job_variables_json: builtins.str
     """Settings for the infrastructure that runs it, one JSON object text. Unset in BASIC views."""
+    work_queue_id: builtins.str
+    """The work queue that the run waits in, a UUID. Unset when there is none, or when it was deleted."""
+    work_pool_name: builtins.str
+    """The name of the work pool that the queue belongs to. Unset when there is no queue."""
     @property
     def create_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When the run was created."""
@@ -269,9 +279,11 @@ class FlowRun(google.protobuf.message.Message):
         parameters_json: builtins.str | None = ...,
         context_json: builtins.str | None = ...,
         job_variables_json: builtins.str | None = ...,
+        work_queue_id: builtins.str | None = ...,
+        work_pool_name: builtins.str | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_context_json", b"_context_json", "_deployment_id", b"_deployment_id", "_deployment_version", b"_deployment_version", "_flow_version", b"_flow_version", "_idempotency_key", b"_idempotency_key", "_infrastructure_pid", b"_infrastructure_pid", "_job_variables_json", b"_job_variables_json", "_parameters_json", b"_parameters_json", "_parent_task_run_id", b"_parent_task_run_id", "_work_queue_name", b"_work_queue_name", "context_json", b"context_json", "create_time", b"create_time", "deployment_id", b"deployment_id", "deployment_version", b"deployment_version", "end_time", b"end_time", "estimated_run_time", b"estimated_run_time", "estimated_start_time_delta", b"estimated_start_time_delta", "expected_start_time", b"expected_start_time", "flow_version", b"flow_version", "idempotency_key", b"idempotency_key", "infrastructure_pid", b"infrastructure_pid", "job_variables_json", b"job_variables_json", "next_scheduled_start_time", b"next_scheduled_start_time", "parameters_json", b"parameters_json", "parent_task_run_id", b"parent_task_run_id", "policy", b"policy", "start_time", b"start_time", "state", b"state", "total_run_time", b"total_run_time", "update_time", b"update_time", "work_queue_name", b"work_queue_name"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_context_json", b"_context_json", "_deployment_id", b"_deployment_id", "_deployment_version", b"_deployment_version", "_flow_version", b"_flow_version", "_idempotency_key", b"_idempotency_key", "_infrastructure_pid", b"_infrastructure_pid", "_job_variables_json", b"_job_variables_json", "_parameters_json", b"_parameters_json", "_parent_task_run_id", b"_parent_task_run_id", "_work_queue_name", b"_work_queue_name", "auto_scheduled", b"auto_scheduled", "context_json", b"context_json", "create_time", b"create_time", "deployment_id", b"deployment_id", "deployment_version", b"deployment_version", "end_time", b"end_time", "estimated_run_time", b"estimated_run_time", "estimated_start_time_delta", b"estimated_start_time_delta", "expected_start_time", b"expected_start_time", "flow_id", b"flow_id", "flow_version", b"flow_version", "id", b"id", "idempotency_key", b"idempotency_key", "infrastructure_pid", b"infrastructure_pid", "job_variables_json", b"job_variables_json", "name", b"name", "next_scheduled_start_time", b"next_scheduled_start_time", "parameters_json", b"parameters_json", "parent_task_run_id", b"parent_task_run_id", "policy", b"policy", "run_count", b"run_count", "start_time", b"start_time", "state", b"state", "tags", b"tags", "total_run_time", b"total_run_time", "update_time", b"update_time", "version", b"version", "work_queue_name", b"work_queue_name"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_context_json", b"_context_json", "_deployment_id", b"_deployment_id", "_deployment_version", b"_deployment_version", "_flow_version", b"_flow_version", "_idempotency_key", b"_idempotency_key", "_infrastructure_pid", b"_infrastructure_pid", "_job_variables_json", b"_job_variables_json", "_parameters_json", b"_parameters_json", "_parent_task_run_id", b"_parent_task_run_id", "_work_pool_name", b"_work_pool_name", "_work_queue_id", b"_work_queue_id", "_work_queue_name", b"_work_queue_name", "context_json", b"context_json", "create_time", b"create_time", "deployment_id", b"deployment_id", "deployment_version", b"deployment_version", "end_time", b"end_time", "estimated_run_time", b"estimated_run_time", "estimated_start_time_delta", b"estimated_start_time_delta", "expected_start_time", b"expected_start_time", "flow_version", b"flow_version", "idempotency_key", b"idempotency_key", "infrastructure_pid", b"infrastructure_pid", "job_variables_json", b"job_variables_json", "next_scheduled_start_time", b"next_scheduled_start_time", "parameters_json", b"parameters_json", "parent_task_run_id", b"parent_task_run_id", "policy", b"policy", "start_time", b"start_time", "state", b"state", "total_run_time", b"total_run_time", "update_time", b"update_time", "work_pool_name", b"work_pool_name", "work_queue_id", b"work_queue_id", "work_queue_name", b"work_queue_name"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_context_json", b"_context_json", "_deployment_id", b"_deployment_id", "_deployment_version", b"_deployment_version", "_flow_version", b"_flow_version", "_idempotency_key", b"_idempotency_key", "_infrastructure_pid", b"_infrastructure_pid", "_job_variables_json", b"_job_variables_json", "_parameters_json", b"_parameters_json", "_parent_task_run_id", b"_parent_task_run_id", "_work_pool_name", b"_work_pool_name", "_work_queue_id", b"_work_queue_id", "_work_queue_name", b"_work_queue_name", "auto_scheduled", b"auto_scheduled", "context_json", b"context_json", "create_time", b"create_time", "deployment_id", b"deployment_id", "deployment_version", b"deployment_version", "end_time", b"end_time", "estimated_run_time", b"estimated_run_time", "estimated_start_time_delta", b"estimated_start_time_delta", "expected_start_time", b"expected_start_time", "flow_id", b"flow_id", "flow_version", b"flow_version", "id", b"id", "idempotency_key", b"idempotency_key", "infrastructure_pid", b"infrastructure_pid", "job_variables_json", b"job_variables_json", "name", b"name", "next_scheduled_start_time", b"next_scheduled_start_time", "parameters_json", b"parameters_json", "parent_task_run_id", b"parent_task_run_id", "policy", b"policy", "run_count", b"run_count", "start_time", b"start_time", "state", b"state", "tags", b"tags", "total_run_time", b"total_run_time", "update_time", b"update_time", "version", b"version", "work_pool_name", b"work_pool_name", "work_queue_id", b"work_queue_id", "work_queue_name", b"work_queue_name"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_context_json", b"_context_json"]) -> typing.Literal["context_json"] | None: ...
     @typing.overload
@@ -290,6 +302,10 @@ class FlowRun(google.protobuf.message.Message):
     def WhichOneof(self, oneof_group: typing.Literal["_parameters_json", b"_parameters_json"]) -> typing.Literal["parameters_json"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_parent_task_run_id", b"_parent_task_run_id"]) -> typing.Literal["parent_task_run_id"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_work_pool_name", b"_work_pool_name"]) -> typing.Literal["work_pool_name"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_work_queue_id", b"_work_queue_id"]) -> typing.Literal["work_queue_id"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_work_queue_name", b"_work_queue_name"]) -> typing.Literal["work_queue_name"] | None: ...
 

@@ -61,9 +61,9 @@ class _WatchUntilEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._Enu
     WATCH_UNTIL_UNSPECIFIED: _WatchUntil.ValueType  # 0
     """Nothing does."""
     WATCH_UNTIL_ALL_TERMINAL: _WatchUntil.ValueType  # 1
-    """Every run that is watched is in a terminal state or deleted. Needs `flow_run_ids`."""
+    """Every run that is watched is in a terminal state or deleted. Needs runs named by id."""
     WATCH_UNTIL_ANY_TERMINAL: _WatchUntil.ValueType  # 2
-    """At least one run that is watched is in a terminal state or deleted. Needs `flow_run_ids`."""
+    """At least one run that is watched is in a terminal state or deleted. Needs runs named by id."""
 
 class WatchUntil(_WatchUntil, metaclass=_WatchUntilEnumTypeWrapper):
     """What ends a watch by itself."""
@@ -71,9 +71,9 @@ class WatchUntil(_WatchUntil, metaclass=_WatchUntilEnumTypeWrapper):
 WATCH_UNTIL_UNSPECIFIED: WatchUntil.ValueType  # 0
 """Nothing does."""
 WATCH_UNTIL_ALL_TERMINAL: WatchUntil.ValueType  # 1
-"""Every run that is watched is in a terminal state or deleted. Needs `flow_run_ids`."""
+"""Every run that is watched is in a terminal state or deleted. Needs runs named by id."""
 WATCH_UNTIL_ANY_TERMINAL: WatchUntil.ValueType  # 2
-"""At least one run that is watched is in a terminal state or deleted. Needs `flow_run_ids`."""
+"""At least one run that is watched is in a terminal state or deleted. Needs runs named by id."""
 Global___WatchUntil: typing_extensions.TypeAlias = WatchUntil
 
 @typing.final
@@ -265,6 +265,10 @@ class ListFlowRunsRequest(google.protobuf.message.Message):
     OFFSET_FIELD_NUMBER: builtins.int
     VIEW_FIELD_NUMBER: builtins.int
     MIN_REVISION_FIELD_NUMBER: builtins.int
+    TASK_RUNS_FIELD_NUMBER: builtins.int
+    DEPLOYMENTS_FIELD_NUMBER: builtins.int
+    WORK_POOLS_FIELD_NUMBER: builtins.int
+    WORK_QUEUES_FIELD_NUMBER: builtins.int
     sort: headgate.v1.flow_run_pb2.FlowRunSort.ValueType
     """The order of the list."""
     page_size: builtins.int
@@ -285,6 +289,26 @@ class ListFlowRunsRequest(google.protobuf.message.Message):
     def flow_runs(self) -> headgate.v1.filter_pb2.FlowRunFilter:
         """Conditions on the runs. Unset matches every run."""
 
+    @property
+    def task_runs(self) -> headgate.v1.filter_pb2.TaskRunFilter:
+        """Conditions on task runs: the run has at least one that matches, even if the filter is empty. Unset asks for none."""
+
+    @property
+    def deployments(self) -> headgate.v1.filter_pb2.DeploymentFilter:
+        """Conditions on the deployment: the run has one that still exists and matches, even if the filter is empty. Unset asks
+        for none.
+        """
+
+    @property
+    def work_pools(self) -> headgate.v1.filter_pb2.WorkPoolFilter:
+        """Conditions on the work pool: the run waits in a queue of one that matches, even if the filter is empty. Unset asks for
+        none.
+        """
+
+    @property
+    def work_queues(self) -> headgate.v1.filter_pb2.WorkQueueFilter:
+        """Conditions on the work queue: the run waits in one that matches, even if the filter is empty. Unset asks for none."""
+
     def __init__(
         self,
         *,
@@ -296,9 +320,13 @@ class ListFlowRunsRequest(google.protobuf.message.Message):
         offset: builtins.int = ...,
         view: headgate.v1.flow_run_pb2.FlowRunView.ValueType = ...,
         min_revision: builtins.int = ...,
+        task_runs: headgate.v1.filter_pb2.TaskRunFilter | None = ...,
+        deployments: headgate.v1.filter_pb2.DeploymentFilter | None = ...,
+        work_pools: headgate.v1.filter_pb2.WorkPoolFilter | None = ...,
+        work_queues: headgate.v1.filter_pb2.WorkQueueFilter | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["flow_runs", b"flow_runs", "flows", b"flows"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["flow_runs", b"flow_runs", "flows", b"flows", "min_revision", b"min_revision", "offset", b"offset", "page_size", b"page_size", "page_token", b"page_token", "sort", b"sort", "view", b"view"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["deployments", b"deployments", "flow_runs", b"flow_runs", "flows", b"flows", "task_runs", b"task_runs", "work_pools", b"work_pools", "work_queues", b"work_queues"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["deployments", b"deployments", "flow_runs", b"flow_runs", "flows", b"flows", "min_revision", b"min_revision", "offset", b"offset", "page_size", b"page_size", "page_token", b"page_token", "sort", b"sort", "task_runs", b"task_runs", "view", b"view", "work_pools", b"work_pools", "work_queues", b"work_queues"]) -> None: ...
 
 Global___ListFlowRunsRequest: typing_extensions.TypeAlias = ListFlowRunsRequest
 
@@ -334,6 +362,10 @@ class CountFlowRunsRequest(google.protobuf.message.Message):
 
     FLOWS_FIELD_NUMBER: builtins.int
     FLOW_RUNS_FIELD_NUMBER: builtins.int
+    TASK_RUNS_FIELD_NUMBER: builtins.int
+    DEPLOYMENTS_FIELD_NUMBER: builtins.int
+    WORK_POOLS_FIELD_NUMBER: builtins.int
+    WORK_QUEUES_FIELD_NUMBER: builtins.int
     @property
     def flows(self) -> headgate.v1.filter_pb2.FlowFilter:
         """Conditions on the flow of the runs. Unset asks for none."""
@@ -342,14 +374,38 @@ class CountFlowRunsRequest(google.protobuf.message.Message):
     def flow_runs(self) -> headgate.v1.filter_pb2.FlowRunFilter:
         """Conditions on the runs. Unset matches every run."""
 
+    @property
+    def task_runs(self) -> headgate.v1.filter_pb2.TaskRunFilter:
+        """Conditions on task runs: the run has at least one that matches, even if the filter is empty. Unset asks for none."""
+
+    @property
+    def deployments(self) -> headgate.v1.filter_pb2.DeploymentFilter:
+        """Conditions on the deployment: the run has one that still exists and matches, even if the filter is empty. Unset asks
+        for none.
+        """
+
+    @property
+    def work_pools(self) -> headgate.v1.filter_pb2.WorkPoolFilter:
+        """Conditions on the work pool: the run waits in a queue of one that matches, even if the filter is empty. Unset asks for
+        none.
+        """
+
+    @property
+    def work_queues(self) -> headgate.v1.filter_pb2.WorkQueueFilter:
+        """Conditions on the work queue: the run waits in one that matches, even if the filter is empty. Unset asks for none."""
+
     def __init__(
         self,
         *,
         flows: headgate.v1.filter_pb2.FlowFilter | None = ...,
         flow_runs: headgate.v1.filter_pb2.FlowRunFilter | None = ...,
+        task_runs: headgate.v1.filter_pb2.TaskRunFilter | None = ...,
+        deployments: headgate.v1.filter_pb2.DeploymentFilter | None = ...,
+        work_pools: headgate.v1.filter_pb2.WorkPoolFilter | None = ...,
+        work_queues: headgate.v1.filter_pb2.WorkQueueFilter | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["flow_runs", b"flow_runs", "flows", b"flows"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["flow_runs", b"flow_runs", "flows", b"flows"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["deployments", b"deployments", "flow_runs", b"flow_runs", "flows", b"flows", "task_runs", b"task_runs", "work_pools", b"work_pools", "work_queues", b"work_queues"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["deployments", b"deployments", "flow_runs", b"flow_runs", "flows", b"flows", "task_runs", b"task_runs", "work_pools", b"work_pools", "work_queues", b"work_queues"]) -> None: ...
 
 Global___CountFlowRunsRequest: typing_extensions.TypeAlias = CountFlowRunsRequest
 
@@ -799,7 +855,14 @@ Global___WaitFlowRunsResponse: typing_extensions.TypeAlias = WaitFlowRunsRespons
 
 @typing.final
 class WatchFlowRunsRequest(google.protobuf.message.Message):
-    """Asks to watch flow runs: either those named by id, or all that match the filters."""
+    """Asks to watch flow runs: either those named by id, or all that match the filters.
+
+    Conditions on the runs and on their flows are judged on the run before and after each change, and on the flow as it was
+    then. Conditions on what is related to a run are judged as the relations stand when the change is sent: `task_runs`,
+    `deployments`, `work_pools`, `work_queues`, `flow_runs.parent_flow_run_id` and `flows.deployment`. A change of a relation
+    alone is no change of the run. A run that stops matching because of one is therefore told to have left with its own next
+    change; after a resume, `left_filter` and `deleted` may then also come for a run that was not told before.
+    """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -811,6 +874,10 @@ class WatchFlowRunsRequest(google.protobuf.message.Message):
     UNTIL_FIELD_NUMBER: builtins.int
     PROGRESS_INTERVAL_FIELD_NUMBER: builtins.int
     LATEST_ONLY_FIELD_NUMBER: builtins.int
+    TASK_RUNS_FIELD_NUMBER: builtins.int
+    DEPLOYMENTS_FIELD_NUMBER: builtins.int
+    WORK_POOLS_FIELD_NUMBER: builtins.int
+    WORK_QUEUES_FIELD_NUMBER: builtins.int
     resume_token: builtins.str
     """Go on after this position, taken from a message of an earlier watch with the same runs or filters. Empty begins now."""
     send_initial_state: builtins.bool
@@ -818,7 +885,7 @@ class WatchFlowRunsRequest(google.protobuf.message.Message):
     with a `resume_token`, unless the token comes from before the end of a snapshot; then the snapshot begins anew.
     """
     until: Global___WatchUntil.ValueType
-    """What ends the watch by itself."""
+    """What ends the watch by itself. Needs `flow_run_ids`."""
     latest_only: builtins.bool
     """Allow the server to skip states of a run that has newer ones while the watcher is behind; what is skipped is marked."""
     @property
@@ -831,11 +898,31 @@ class WatchFlowRunsRequest(google.protobuf.message.Message):
 
     @property
     def flow_runs(self) -> headgate.v1.filter_pb2.FlowRunFilter:
-        """Conditions on the runs, judged on the run before and after each change. Unset matches every run."""
+        """Conditions on the runs. Unset matches every run."""
 
     @property
     def progress_interval(self) -> google.protobuf.duration_pb2.Duration:
         """How often to send `progress` while nothing else is sent: 1 second to 5 minutes. Unset means 15 seconds."""
+
+    @property
+    def task_runs(self) -> headgate.v1.filter_pb2.TaskRunFilter:
+        """Conditions on task runs: the run has at least one that matches, even if the filter is empty. Unset asks for none."""
+
+    @property
+    def deployments(self) -> headgate.v1.filter_pb2.DeploymentFilter:
+        """Conditions on the deployment: the run has one that still exists and matches, even if the filter is empty. Unset asks
+        for none.
+        """
+
+    @property
+    def work_pools(self) -> headgate.v1.filter_pb2.WorkPoolFilter:
+        """Conditions on the work pool: the run waits in a queue of one that matches, even if the filter is empty. Unset asks for
+        none.
+        """
+
+    @property
+    def work_queues(self) -> headgate.v1.filter_pb2.WorkQueueFilter:
+        """Conditions on the work queue: the run waits in one that matches, even if the filter is empty. Unset asks for none."""
 
     def __init__(
         self,
@@ -848,9 +935,13 @@ class WatchFlowRunsRequest(google.protobuf.message.Message):
         until: Global___WatchUntil.ValueType = ...,
         progress_interval: google.protobuf.duration_pb2.Duration | None = ...,
         latest_only: builtins.bool = ...,
+        task_runs: headgate.v1.filter_pb2.TaskRunFilter | None = ...,
+        deployments: headgate.v1.filter_pb2.DeploymentFilter | None = ...,
+        work_pools: headgate.v1.filter_pb2.WorkPoolFilter | None = ...,
+        work_queues: headgate.v1.filter_pb2.WorkQueueFilter | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["flow_runs", b"flow_runs", "flows", b"flows", "progress_interval", b"progress_interval"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["flow_run_ids", b"flow_run_ids", "flow_runs", b"flow_runs", "flows", b"flows", "latest_only", b"latest_only", "progress_interval", b"progress_interval", "resume_token", b"resume_token", "send_initial_state", b"send_initial_state", "until", b"until"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["deployments", b"deployments", "flow_runs", b"flow_runs", "flows", b"flows", "progress_interval", b"progress_interval", "task_runs", b"task_runs", "work_pools", b"work_pools", "work_queues", b"work_queues"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["deployments", b"deployments", "flow_run_ids", b"flow_run_ids", "flow_runs", b"flow_runs", "flows", b"flows", "latest_only", b"latest_only", "progress_interval", b"progress_interval", "resume_token", b"resume_token", "send_initial_state", b"send_initial_state", "task_runs", b"task_runs", "until", b"until", "work_pools", b"work_pools", "work_queues", b"work_queues"]) -> None: ...
 
 Global___WatchFlowRunsRequest: typing_extensions.TypeAlias = WatchFlowRunsRequest
 

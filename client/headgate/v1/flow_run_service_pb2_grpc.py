@@ -3,7 +3,10 @@
 import grpc
 import warnings
 
+from headgate.v1 import flow_run_batch_pb2 as headgate_dot_v1_dot_flow__run__batch__pb2
 from headgate.v1 import flow_run_service_pb2 as headgate_dot_v1_dot_flow__run__service__pb2
+from headgate.v1 import graph_pb2 as headgate_dot_v1_dot_graph__pb2
+from headgate.v1 import history_pb2 as headgate_dot_v1_dot_history__pb2
 
 GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
@@ -99,6 +102,41 @@ class FlowRunServiceStub(object):
                 request_serializer=headgate_dot_v1_dot_flow__run__service__pb2.WatchFlowRunsRequest.SerializeToString,
                 response_deserializer=headgate_dot_v1_dot_flow__run__service__pb2.WatchFlowRunsResponse.FromString,
                 _registered_method=True)
+        self.GetFlowRunHistory = channel.unary_unary(
+                '/headgate.v1.FlowRunService/GetFlowRunHistory',
+                request_serializer=headgate_dot_v1_dot_history__pb2.GetFlowRunHistoryRequest.SerializeToString,
+                response_deserializer=headgate_dot_v1_dot_history__pb2.GetFlowRunHistoryResponse.FromString,
+                _registered_method=True)
+        self.GetFlowRunLateness = channel.unary_unary(
+                '/headgate.v1.FlowRunService/GetFlowRunLateness',
+                request_serializer=headgate_dot_v1_dot_history__pb2.GetFlowRunLatenessRequest.SerializeToString,
+                response_deserializer=headgate_dot_v1_dot_history__pb2.GetFlowRunLatenessResponse.FromString,
+                _registered_method=True)
+        self.GetFlowRunGraph = channel.unary_unary(
+                '/headgate.v1.FlowRunService/GetFlowRunGraph',
+                request_serializer=headgate_dot_v1_dot_graph__pb2.GetFlowRunGraphRequest.SerializeToString,
+                response_deserializer=headgate_dot_v1_dot_graph__pb2.GetFlowRunGraphResponse.FromString,
+                _registered_method=True)
+        self.ListFlowRunDependencies = channel.unary_unary(
+                '/headgate.v1.FlowRunService/ListFlowRunDependencies',
+                request_serializer=headgate_dot_v1_dot_graph__pb2.ListFlowRunDependenciesRequest.SerializeToString,
+                response_deserializer=headgate_dot_v1_dot_graph__pb2.ListFlowRunDependenciesResponse.FromString,
+                _registered_method=True)
+        self.BatchCreateFlowRuns = channel.unary_unary(
+                '/headgate.v1.FlowRunService/BatchCreateFlowRuns',
+                request_serializer=headgate_dot_v1_dot_flow__run__batch__pb2.BatchCreateFlowRunsRequest.SerializeToString,
+                response_deserializer=headgate_dot_v1_dot_flow__run__batch__pb2.BatchCreateFlowRunsResponse.FromString,
+                _registered_method=True)
+        self.BatchSetFlowRunStates = channel.unary_unary(
+                '/headgate.v1.FlowRunService/BatchSetFlowRunStates',
+                request_serializer=headgate_dot_v1_dot_flow__run__batch__pb2.BatchSetFlowRunStatesRequest.SerializeToString,
+                response_deserializer=headgate_dot_v1_dot_flow__run__batch__pb2.BatchSetFlowRunStatesResponse.FromString,
+                _registered_method=True)
+        self.BatchDeleteFlowRuns = channel.unary_unary(
+                '/headgate.v1.FlowRunService/BatchDeleteFlowRuns',
+                request_serializer=headgate_dot_v1_dot_flow__run__batch__pb2.BatchDeleteFlowRunsRequest.SerializeToString,
+                response_deserializer=headgate_dot_v1_dot_flow__run__batch__pb2.BatchDeleteFlowRunsResponse.FromString,
+                _registered_method=True)
 
 
 class FlowRunServiceServicer(object):
@@ -159,15 +197,16 @@ class FlowRunServiceServicer(object):
 
         Atomic and idempotent. NOT_FOUND `FLOW_RUN_NOT_FOUND` if there is none; ABORTED `VERSION_MISMATCH` if the run is not at
         the expected version; for job variables FAILED_PRECONDITION `STATE_NOT_ALLOWED` unless the run is SCHEDULED, and
-        `DEPLOYMENT_REQUIRED` if it has no deployment; FAILED_PRECONDITION `REQUEST_ID_REUSED` if the request id belongs to
-        another request.
+        `DEPLOYMENT_REQUIRED` if it has no deployment, and INVALID_ARGUMENT `JOB_VARIABLES_INVALID` if, with those of the
+        deployment, they do not fit the template of its work pool; FAILED_PRECONDITION `REQUEST_ID_REUSED` if the request id
+        belongs to another request.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteFlowRun(self, request, context):
-        """Deletes a flow run with its states and inputs.
+        """Deletes a flow run with its states, inputs and task runs, which give back the slots of concurrency limits that they hold.
 
         Atomic. Allowed in every state; no rule is asked. Subflow runs stay and lose their parent. NOT_FOUND
         `FLOW_RUN_NOT_FOUND` if there is none, also when it was deleted before; give `request_id` to tell a repeat from that.
@@ -182,8 +221,9 @@ class FlowRunServiceServicer(object):
         """Proposes a state for a flow run; the rules accept it, reject it, delay it or abort it.
 
         Atomic: the state, the inputs that ride with it and what it changes on the run are written together or not at all.
-        When the answer arrives, it is on disk. Idempotent with `transition_id` in the details of the state. NOT_FOUND
-        `FLOW_RUN_NOT_FOUND` if there is no such run; ABORTED `VERSION_MISMATCH` if it is not at the expected version;
+        The task run that stands for a subflow run in its parent takes a copy of each state of the subflow run at the same time,
+        without rules. When the answer arrives, it is on disk. Idempotent with `transition_id` in the details of the state.
+        NOT_FOUND `FLOW_RUN_NOT_FOUND` if there is no such run; ABORTED `VERSION_MISMATCH` if it is not at the expected version;
         ALREADY_EXISTS `INPUT_KEY_EXISTS` if an input that rides with the state has a key that is taken. Nothing is written
         then. What the rules say is no error: look at `status`.
         """
@@ -238,6 +278,79 @@ class FlowRunServiceServicer(object):
         the token is of no use; NOT_FOUND `FLOW_RUN_NOT_FOUND` if a run named by id does not exist when a watch begins without
         a token; UNAVAILABLE `WATCH_AGED` or `SERVER_DRAINING` when the server ends the watch; RESOURCE_EXHAUSTED
         `SLOW_CONSUMER` when the watcher stops reading.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetFlowRunHistory(self, request, context):
+        """Tells how many flow runs were expected to start in each interval of a time, and in which states they are now.
+
+        A run belongs to the interval in which its `expected_start_time` lies; a run without one belongs to none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetFlowRunLateness(self, request, context):
+        """Tells how late the flow runs that match start on average.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetFlowRunGraph(self, request, context):
+        """Reads the graph of a flow run: the task runs and subflow runs that have begun, with what they depend on.
+
+        Task runs that are PENDING or have no state are left out. A subflow run stands in the place of the task run that stands
+        for it, and what depends on that task run depends on the subflow run. To follow a run that goes on, ask again with
+        `since` at the time of the last answer. NOT_FOUND `FLOW_RUN_NOT_FOUND` if there is no such run; RESOURCE_EXHAUSTED
+        `GRAPH_TOO_LARGE` if the graph has more nodes than the server gives, or does not fit in a message.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListFlowRunDependencies(self, request, context):
+        """Lists the task runs of a flow run, in whatever state, each with the task runs that it was given the results of, in
+        pages.
+
+        NOT_FOUND `FLOW_RUN_NOT_FOUND` if there is no such run; INVALID_ARGUMENT `PAGE_TOKEN_MISMATCH` if the token belongs to
+        another list.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchCreateFlowRuns(self, request, context):
+        """Creates up to 1,000 flow runs, or returns those that hold the idempotency keys.
+
+        Each item is carried out as CreateFlowRun would, and one that is refused harms no other: its result says why. Each
+        item is atomic, the batch is not; items are written in their order, many in one transaction. The answer comes when all
+        of them are on disk. A call that is cancelled leaves undone what was not begun. When a server cannot take on any of the
+        items, the call itself is refused.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchSetFlowRunStates(self, request, context):
+        """Proposes states for up to 1,000 flow runs that are named, or one state for all that match filters, page by page.
+
+        Each item is judged as SetFlowRunState would, and one that is refused harms no other: its result says why. Otherwise
+        as BatchCreateFlowRuns. By filter, INVALID_ARGUMENT `PAGE_TOKEN_MISMATCH` if the token belongs to other filters, and
+        FAILED_PRECONDITION `REQUEST_ID_REUSED` if the request id belongs to another request.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchDeleteFlowRuns(self, request, context):
+        """Deletes up to 1,000 flow runs that are named, or all that match filters, page by page.
+
+        Each item is carried out as DeleteFlowRun would, and one that is refused harms no other: its result says why. Otherwise
+        as BatchCreateFlowRuns. By filter, INVALID_ARGUMENT `PAGE_TOKEN_MISMATCH` if the token belongs to other filters, and
+        FAILED_PRECONDITION `REQUEST_ID_REUSED` if the request id belongs to another request.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -300,6 +413,41 @@ def add_FlowRunServiceServicer_to_server(servicer, server):
                     servicer.WatchFlowRuns,
                     request_deserializer=headgate_dot_v1_dot_flow__run__service__pb2.WatchFlowRunsRequest.FromString,
                     response_serializer=headgate_dot_v1_dot_flow__run__service__pb2.WatchFlowRunsResponse.SerializeToString,
+            ),
+            'GetFlowRunHistory': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFlowRunHistory,
+                    request_deserializer=headgate_dot_v1_dot_history__pb2.GetFlowRunHistoryRequest.FromString,
+                    response_serializer=headgate_dot_v1_dot_history__pb2.GetFlowRunHistoryResponse.SerializeToString,
+            ),
+            'GetFlowRunLateness': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFlowRunLateness,
+                    request_deserializer=headgate_dot_v1_dot_history__pb2.GetFlowRunLatenessRequest.FromString,
+                    response_serializer=headgate_dot_v1_dot_history__pb2.GetFlowRunLatenessResponse.SerializeToString,
+            ),
+            'GetFlowRunGraph': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFlowRunGraph,
+                    request_deserializer=headgate_dot_v1_dot_graph__pb2.GetFlowRunGraphRequest.FromString,
+                    response_serializer=headgate_dot_v1_dot_graph__pb2.GetFlowRunGraphResponse.SerializeToString,
+            ),
+            'ListFlowRunDependencies': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFlowRunDependencies,
+                    request_deserializer=headgate_dot_v1_dot_graph__pb2.ListFlowRunDependenciesRequest.FromString,
+                    response_serializer=headgate_dot_v1_dot_graph__pb2.ListFlowRunDependenciesResponse.SerializeToString,
+            ),
+            'BatchCreateFlowRuns': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchCreateFlowRuns,
+                    request_deserializer=headgate_dot_v1_dot_flow__run__batch__pb2.BatchCreateFlowRunsRequest.FromString,
+                    response_serializer=headgate_dot_v1_dot_flow__run__batch__pb2.BatchCreateFlowRunsResponse.SerializeToString,
+            ),
+            'BatchSetFlowRunStates': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchSetFlowRunStates,
+                    request_deserializer=headgate_dot_v1_dot_flow__run__batch__pb2.BatchSetFlowRunStatesRequest.FromString,
+                    response_serializer=headgate_dot_v1_dot_flow__run__batch__pb2.BatchSetFlowRunStatesResponse.SerializeToString,
+            ),
+            'BatchDeleteFlowRuns': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchDeleteFlowRuns,
+                    request_deserializer=headgate_dot_v1_dot_flow__run__batch__pb2.BatchDeleteFlowRunsRequest.FromString,
+                    response_serializer=headgate_dot_v1_dot_flow__run__batch__pb2.BatchDeleteFlowRunsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -609,6 +757,195 @@ class FlowRunService(object):
             '/headgate.v1.FlowRunService/WatchFlowRuns',
             headgate_dot_v1_dot_flow__run__service__pb2.WatchFlowRunsRequest.SerializeToString,
             headgate_dot_v1_dot_flow__run__service__pb2.WatchFlowRunsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFlowRunHistory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headgate.v1.FlowRunService/GetFlowRunHistory',
+            headgate_dot_v1_dot_history__pb2.GetFlowRunHistoryRequest.SerializeToString,
+            headgate_dot_v1_dot_history__pb2.GetFlowRunHistoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFlowRunLateness(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headgate.v1.FlowRunService/GetFlowRunLateness',
+            headgate_dot_v1_dot_history__pb2.GetFlowRunLatenessRequest.SerializeToString,
+            headgate_dot_v1_dot_history__pb2.GetFlowRunLatenessResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFlowRunGraph(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headgate.v1.FlowRunService/GetFlowRunGraph',
+            headgate_dot_v1_dot_graph__pb2.GetFlowRunGraphRequest.SerializeToString,
+            headgate_dot_v1_dot_graph__pb2.GetFlowRunGraphResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFlowRunDependencies(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headgate.v1.FlowRunService/ListFlowRunDependencies',
+            headgate_dot_v1_dot_graph__pb2.ListFlowRunDependenciesRequest.SerializeToString,
+            headgate_dot_v1_dot_graph__pb2.ListFlowRunDependenciesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchCreateFlowRuns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headgate.v1.FlowRunService/BatchCreateFlowRuns',
+            headgate_dot_v1_dot_flow__run__batch__pb2.BatchCreateFlowRunsRequest.SerializeToString,
+            headgate_dot_v1_dot_flow__run__batch__pb2.BatchCreateFlowRunsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchSetFlowRunStates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headgate.v1.FlowRunService/BatchSetFlowRunStates',
+            headgate_dot_v1_dot_flow__run__batch__pb2.BatchSetFlowRunStatesRequest.SerializeToString,
+            headgate_dot_v1_dot_flow__run__batch__pb2.BatchSetFlowRunStatesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchDeleteFlowRuns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headgate.v1.FlowRunService/BatchDeleteFlowRuns',
+            headgate_dot_v1_dot_flow__run__batch__pb2.BatchDeleteFlowRunsRequest.SerializeToString,
+            headgate_dot_v1_dot_flow__run__batch__pb2.BatchDeleteFlowRunsResponse.FromString,
             options,
             channel_credentials,
             insecure,

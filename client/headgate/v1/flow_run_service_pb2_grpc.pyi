@@ -7,7 +7,10 @@ import abc
 import collections.abc
 import grpc
 import grpc.aio
+import headgate.v1.flow_run_batch_pb2
 import headgate.v1.flow_run_service_pb2
+import headgate.v1.graph_pb2
+import headgate.v1.history_pb2
 import sys
 import typing
 
@@ -201,7 +204,119 @@ _FlowRunServiceWatchFlowRunsType = typing_extensions.TypeVar(
     ],
 )
 
-class FlowRunServiceStub(typing.Generic[_FlowRunServiceCreateFlowRunType, _FlowRunServiceGetFlowRunType, _FlowRunServiceListFlowRunsType, _FlowRunServiceCountFlowRunsType, _FlowRunServiceUpdateFlowRunType, _FlowRunServiceDeleteFlowRunType, _FlowRunServiceSetFlowRunStateType, _FlowRunServiceResumeFlowRunType, _FlowRunServiceListFlowRunStatesType, _FlowRunServiceWaitFlowRunsType, _FlowRunServiceWatchFlowRunsType]):
+_FlowRunServiceGetFlowRunHistoryType = typing_extensions.TypeVar(
+    '_FlowRunServiceGetFlowRunHistoryType',
+    grpc.UnaryUnaryMultiCallable[
+        headgate.v1.history_pb2.GetFlowRunHistoryRequest,
+        headgate.v1.history_pb2.GetFlowRunHistoryResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        headgate.v1.history_pb2.GetFlowRunHistoryRequest,
+        headgate.v1.history_pb2.GetFlowRunHistoryResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        headgate.v1.history_pb2.GetFlowRunHistoryRequest,
+        headgate.v1.history_pb2.GetFlowRunHistoryResponse,
+    ],
+)
+
+_FlowRunServiceGetFlowRunLatenessType = typing_extensions.TypeVar(
+    '_FlowRunServiceGetFlowRunLatenessType',
+    grpc.UnaryUnaryMultiCallable[
+        headgate.v1.history_pb2.GetFlowRunLatenessRequest,
+        headgate.v1.history_pb2.GetFlowRunLatenessResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        headgate.v1.history_pb2.GetFlowRunLatenessRequest,
+        headgate.v1.history_pb2.GetFlowRunLatenessResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        headgate.v1.history_pb2.GetFlowRunLatenessRequest,
+        headgate.v1.history_pb2.GetFlowRunLatenessResponse,
+    ],
+)
+
+_FlowRunServiceGetFlowRunGraphType = typing_extensions.TypeVar(
+    '_FlowRunServiceGetFlowRunGraphType',
+    grpc.UnaryUnaryMultiCallable[
+        headgate.v1.graph_pb2.GetFlowRunGraphRequest,
+        headgate.v1.graph_pb2.GetFlowRunGraphResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        headgate.v1.graph_pb2.GetFlowRunGraphRequest,
+        headgate.v1.graph_pb2.GetFlowRunGraphResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        headgate.v1.graph_pb2.GetFlowRunGraphRequest,
+        headgate.v1.graph_pb2.GetFlowRunGraphResponse,
+    ],
+)
+
+_FlowRunServiceListFlowRunDependenciesType = typing_extensions.TypeVar(
+    '_FlowRunServiceListFlowRunDependenciesType',
+    grpc.UnaryUnaryMultiCallable[
+        headgate.v1.graph_pb2.ListFlowRunDependenciesRequest,
+        headgate.v1.graph_pb2.ListFlowRunDependenciesResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        headgate.v1.graph_pb2.ListFlowRunDependenciesRequest,
+        headgate.v1.graph_pb2.ListFlowRunDependenciesResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        headgate.v1.graph_pb2.ListFlowRunDependenciesRequest,
+        headgate.v1.graph_pb2.ListFlowRunDependenciesResponse,
+    ],
+)
+
+_FlowRunServiceBatchCreateFlowRunsType = typing_extensions.TypeVar(
+    '_FlowRunServiceBatchCreateFlowRunsType',
+    grpc.UnaryUnaryMultiCallable[
+        headgate.v1.flow_run_batch_pb2.BatchCreateFlowRunsRequest,
+        headgate.v1.flow_run_batch_pb2.BatchCreateFlowRunsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        headgate.v1.flow_run_batch_pb2.BatchCreateFlowRunsRequest,
+        headgate.v1.flow_run_batch_pb2.BatchCreateFlowRunsResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        headgate.v1.flow_run_batch_pb2.BatchCreateFlowRunsRequest,
+        headgate.v1.flow_run_batch_pb2.BatchCreateFlowRunsResponse,
+    ],
+)
+
+_FlowRunServiceBatchSetFlowRunStatesType = typing_extensions.TypeVar(
+    '_FlowRunServiceBatchSetFlowRunStatesType',
+    grpc.UnaryUnaryMultiCallable[
+        headgate.v1.flow_run_batch_pb2.BatchSetFlowRunStatesRequest,
+        headgate.v1.flow_run_batch_pb2.BatchSetFlowRunStatesResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        headgate.v1.flow_run_batch_pb2.BatchSetFlowRunStatesRequest,
+        headgate.v1.flow_run_batch_pb2.BatchSetFlowRunStatesResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        headgate.v1.flow_run_batch_pb2.BatchSetFlowRunStatesRequest,
+        headgate.v1.flow_run_batch_pb2.BatchSetFlowRunStatesResponse,
+    ],
+)
+
+_FlowRunServiceBatchDeleteFlowRunsType = typing_extensions.TypeVar(
+    '_FlowRunServiceBatchDeleteFlowRunsType',
+    grpc.UnaryUnaryMultiCallable[
+        headgate.v1.flow_run_batch_pb2.BatchDeleteFlowRunsRequest,
+        headgate.v1.flow_run_batch_pb2.BatchDeleteFlowRunsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        headgate.v1.flow_run_batch_pb2.BatchDeleteFlowRunsRequest,
+        headgate.v1.flow_run_batch_pb2.BatchDeleteFlowRunsResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        headgate.v1.flow_run_batch_pb2.BatchDeleteFlowRunsRequest,
+        headgate.v1.flow_run_batch_pb2.BatchDeleteFlowRunsResponse,
+    ],
+)
+
+class FlowRunServiceStub(typing.Generic[_FlowRunServiceCreateFlowRunType, _FlowRunServiceGetFlowRunType, _FlowRunServiceListFlowRunsType, _FlowRunServiceCountFlowRunsType, _FlowRunServiceUpdateFlowRunType, _FlowRunServiceDeleteFlowRunType, _FlowRunServiceSetFlowRunStateType, _FlowRunServiceResumeFlowRunType, _FlowRunServiceListFlowRunStatesType, _FlowRunServiceWaitFlowRunsType, _FlowRunServiceWatchFlowRunsType, _FlowRunServiceGetFlowRunHistoryType, _FlowRunServiceGetFlowRunLatenessType, _FlowRunServiceGetFlowRunGraphType, _FlowRunServiceListFlowRunDependenciesType, _FlowRunServiceBatchCreateFlowRunsType, _FlowRunServiceBatchSetFlowRunStatesType, _FlowRunServiceBatchDeleteFlowRunsType]):
     """Keeps flow runs and their states, and lets callers watch and wait for them.
 
     Besides the statuses named, every method may answer INVALID_ARGUMENT `INVALID_REQUEST`, UNAVAILABLE
@@ -260,6 +375,34 @@ class FlowRunServiceStub(typing.Generic[_FlowRunServiceCreateFlowRunType, _FlowR
             headgate.v1.flow_run_service_pb2.WatchFlowRunsRequest,
             headgate.v1.flow_run_service_pb2.WatchFlowRunsResponse,
         ],
+        grpc.UnaryUnaryMultiCallable[
+            headgate.v1.history_pb2.GetFlowRunHistoryRequest,
+            headgate.v1.history_pb2.GetFlowRunHistoryResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            headgate.v1.history_pb2.GetFlowRunLatenessRequest,
+            headgate.v1.history_pb2.GetFlowRunLatenessResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            headgate.v1.graph_pb2.GetFlowRunGraphRequest,
+            headgate.v1.graph_pb2.GetFlowRunGraphResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            headgate.v1.graph_pb2.ListFlowRunDependenciesRequest,
+            headgate.v1.graph_pb2.ListFlowRunDependenciesResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            headgate.v1.flow_run_batch_pb2.BatchCreateFlowRunsRequest,
+            headgate.v1.flow_run_batch_pb2.BatchCreateFlowRunsResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            headgate.v1.flow_run_batch_pb2.BatchSetFlowRunStatesRequest,
+            headgate.v1.flow_run_batch_pb2.BatchSetFlowRunStatesResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            headgate.v1.flow_run_batch_pb2.BatchDeleteFlowRunsRequest,
+            headgate.v1.flow_run_batch_pb2.BatchDeleteFlowRunsResponse,
+        ],
     ], channel: grpc.Channel) -> None: ...
 
     @typing.overload
@@ -308,6 +451,34 @@ class FlowRunServiceStub(typing.Generic[_FlowRunServiceCreateFlowRunType, _FlowR
             headgate.v1.flow_run_service_pb2.WatchFlowRunsRequest,
             headgate.v1.flow_run_service_pb2.WatchFlowRunsResponse,
         ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            headgate.v1.history_pb2.GetFlowRunHistoryRequest,
+            headgate.v1.history_pb2.GetFlowRunHistoryResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            headgate.v1.history_pb2.GetFlowRunLatenessRequest,
+            headgate.v1.history_pb2.GetFlowRunLatenessResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            headgate.v1.graph_pb2.GetFlowRunGraphRequest,
+            headgate.v1.graph_pb2.GetFlowRunGraphResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            headgate.v1.graph_pb2.ListFlowRunDependenciesRequest,
+            headgate.v1.graph_pb2.ListFlowRunDependenciesResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            headgate.v1.flow_run_batch_pb2.BatchCreateFlowRunsRequest,
+            headgate.v1.flow_run_batch_pb2.BatchCreateFlowRunsResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            headgate.v1.flow_run_batch_pb2.BatchSetFlowRunStatesRequest,
+            headgate.v1.flow_run_batch_pb2.BatchSetFlowRunStatesResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            headgate.v1.flow_run_batch_pb2.BatchDeleteFlowRunsRequest,
+            headgate.v1.flow_run_batch_pb2.BatchDeleteFlowRunsResponse,
+        ],
     ], channel: grpc.aio.Channel) -> None: ...
 
     CreateFlowRun: _FlowRunServiceCreateFlowRunType
@@ -342,12 +513,13 @@ class FlowRunServiceStub(typing.Generic[_FlowRunServiceCreateFlowRunType, _FlowR
 
     Atomic and idempotent. NOT_FOUND `FLOW_RUN_NOT_FOUND` if there is none; ABORTED `VERSION_MISMATCH` if the run is not at
     the expected version; for job variables FAILED_PRECONDITION `STATE_NOT_ALLOWED` unless the run is SCHEDULED, and
-    `DEPLOYMENT_REQUIRED` if it has no deployment; FAILED_PRECONDITION `REQUEST_ID_REUSED` if the request id belongs to
-    another request.
+    `DEPLOYMENT_REQUIRED` if it has no deployment, and INVALID_ARGUMENT `JOB_VARIABLES_INVALID` if, with those of the
+    deployment, they do not fit the template of its work pool; FAILED_PRECONDITION `REQUEST_ID_REUSED` if the request id
+    belongs to another request.
     """
 
     DeleteFlowRun: _FlowRunServiceDeleteFlowRunType
-    """Deletes a flow run with its states and inputs.
+    """Deletes a flow run with its states, inputs and task runs, which give back the slots of concurrency limits that they hold.
 
     Atomic. Allowed in every state; no rule is asked. Subflow runs stay and lose their parent. NOT_FOUND
     `FLOW_RUN_NOT_FOUND` if there is none, also when it was deleted before; give `request_id` to tell a repeat from that.
@@ -359,8 +531,9 @@ class FlowRunServiceStub(typing.Generic[_FlowRunServiceCreateFlowRunType, _FlowR
     """Proposes a state for a flow run; the rules accept it, reject it, delay it or abort it.
 
     Atomic: the state, the inputs that ride with it and what it changes on the run are written together or not at all.
-    When the answer arrives, it is on disk. Idempotent with `transition_id` in the details of the state. NOT_FOUND
-    `FLOW_RUN_NOT_FOUND` if there is no such run; ABORTED `VERSION_MISMATCH` if it is not at the expected version;
+    The task run that stands for a subflow run in its parent takes a copy of each state of the subflow run at the same time,
+    without rules. When the answer arrives, it is on disk. Idempotent with `transition_id` in the details of the state.
+    NOT_FOUND `FLOW_RUN_NOT_FOUND` if there is no such run; ABORTED `VERSION_MISMATCH` if it is not at the expected version;
     ALREADY_EXISTS `INPUT_KEY_EXISTS` if an input that rides with the state has a key that is taken. Nothing is written
     then. What the rules say is no error: look at `status`.
     """
@@ -403,6 +576,57 @@ class FlowRunServiceStub(typing.Generic[_FlowRunServiceCreateFlowRunType, _FlowR
     the token is of no use; NOT_FOUND `FLOW_RUN_NOT_FOUND` if a run named by id does not exist when a watch begins without
     a token; UNAVAILABLE `WATCH_AGED` or `SERVER_DRAINING` when the server ends the watch; RESOURCE_EXHAUSTED
     `SLOW_CONSUMER` when the watcher stops reading.
+    """
+
+    GetFlowRunHistory: _FlowRunServiceGetFlowRunHistoryType
+    """Tells how many flow runs were expected to start in each interval of a time, and in which states they are now.
+
+    A run belongs to the interval in which its `expected_start_time` lies; a run without one belongs to none.
+    """
+
+    GetFlowRunLateness: _FlowRunServiceGetFlowRunLatenessType
+    """Tells how late the flow runs that match start on average."""
+
+    GetFlowRunGraph: _FlowRunServiceGetFlowRunGraphType
+    """Reads the graph of a flow run: the task runs and subflow runs that have begun, with what they depend on.
+
+    Task runs that are PENDING or have no state are left out. A subflow run stands in the place of the task run that stands
+    for it, and what depends on that task run depends on the subflow run. To follow a run that goes on, ask again with
+    `since` at the time of the last answer. NOT_FOUND `FLOW_RUN_NOT_FOUND` if there is no such run; RESOURCE_EXHAUSTED
+    `GRAPH_TOO_LARGE` if the graph has more nodes than the server gives, or does not fit in a message.
+    """
+
+    ListFlowRunDependencies: _FlowRunServiceListFlowRunDependenciesType
+    """Lists the task runs of a flow run, in whatever state, each with the task runs that it was given the results of, in
+    pages.
+
+    NOT_FOUND `FLOW_RUN_NOT_FOUND` if there is no such run; INVALID_ARGUMENT `PAGE_TOKEN_MISMATCH` if the token belongs to
+    another list.
+    """
+
+    BatchCreateFlowRuns: _FlowRunServiceBatchCreateFlowRunsType
+    """Creates up to 1,000 flow runs, or returns those that hold the idempotency keys.
+
+    Each item is carried out as CreateFlowRun would, and one that is refused harms no other: its result says why. Each
+    item is atomic, the batch is not; items are written in their order, many in one transaction. The answer comes when all
+    of them are on disk. A call that is cancelled leaves undone what was not begun. When a server cannot take on any of the
+    items, the call itself is refused.
+    """
+
+    BatchSetFlowRunStates: _FlowRunServiceBatchSetFlowRunStatesType
+    """Proposes states for up to 1,000 flow runs that are named, or one state for all that match filters, page by page.
+
+    Each item is judged as SetFlowRunState would, and one that is refused harms no other: its result says why. Otherwise
+    as BatchCreateFlowRuns. By filter, INVALID_ARGUMENT `PAGE_TOKEN_MISMATCH` if the token belongs to other filters, and
+    FAILED_PRECONDITION `REQUEST_ID_REUSED` if the request id belongs to another request.
+    """
+
+    BatchDeleteFlowRuns: _FlowRunServiceBatchDeleteFlowRunsType
+    """Deletes up to 1,000 flow runs that are named, or all that match filters, page by page.
+
+    Each item is carried out as DeleteFlowRun would, and one that is refused harms no other: its result says why. Otherwise
+    as BatchCreateFlowRuns. By filter, INVALID_ARGUMENT `PAGE_TOKEN_MISMATCH` if the token belongs to other filters, and
+    FAILED_PRECONDITION `REQUEST_ID_REUSED` if the request id belongs to another request.
     """
 
 FlowRunServiceAsyncStub: typing_extensions.TypeAlias = FlowRunServiceStub[
@@ -449,6 +673,34 @@ FlowRunServiceAsyncStub: typing_extensions.TypeAlias = FlowRunServiceStub[
     grpc.aio.UnaryStreamMultiCallable[
         headgate.v1.flow_run_service_pb2.WatchFlowRunsRequest,
         headgate.v1.flow_run_service_pb2.WatchFlowRunsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        headgate.v1.history_pb2.GetFlowRunHistoryRequest,
+        headgate.v1.history_pb2.GetFlowRunHistoryResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        headgate.v1.history_pb2.GetFlowRunLatenessRequest,
+        headgate.v1.history_pb2.GetFlowRunLatenessResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        headgate.v1.graph_pb2.GetFlowRunGraphRequest,
+        headgate.v1.graph_pb2.GetFlowRunGraphResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        headgate.v1.graph_pb2.ListFlowRunDependenciesRequest,
+        headgate.v1.graph_pb2.ListFlowRunDependenciesResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        headgate.v1.flow_run_batch_pb2.BatchCreateFlowRunsRequest,
+        headgate.v1.flow_run_batch_pb2.BatchCreateFlowRunsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        headgate.v1.flow_run_batch_pb2.BatchSetFlowRunStatesRequest,
+        headgate.v1.flow_run_batch_pb2.BatchSetFlowRunStatesResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        headgate.v1.flow_run_batch_pb2.BatchDeleteFlowRunsRequest,
+        headgate.v1.flow_run_batch_pb2.BatchDeleteFlowRunsResponse,
     ],
 ]
 
@@ -522,8 +774,9 @@ class FlowRunServiceServicer(metaclass=abc.ABCMeta):
 
         Atomic and idempotent. NOT_FOUND `FLOW_RUN_NOT_FOUND` if there is none; ABORTED `VERSION_MISMATCH` if the run is not at
         the expected version; for job variables FAILED_PRECONDITION `STATE_NOT_ALLOWED` unless the run is SCHEDULED, and
-        `DEPLOYMENT_REQUIRED` if it has no deployment; FAILED_PRECONDITION `REQUEST_ID_REUSED` if the request id belongs to
-        another request.
+        `DEPLOYMENT_REQUIRED` if it has no deployment, and INVALID_ARGUMENT `JOB_VARIABLES_INVALID` if, with those of the
+        deployment, they do not fit the template of its work pool; FAILED_PRECONDITION `REQUEST_ID_REUSED` if the request id
+        belongs to another request.
         """
 
     @abc.abstractmethod
@@ -532,7 +785,7 @@ class FlowRunServiceServicer(metaclass=abc.ABCMeta):
         request: headgate.v1.flow_run_service_pb2.DeleteFlowRunRequest,
         context: _ServicerContext,
     ) -> typing.Union[headgate.v1.flow_run_service_pb2.DeleteFlowRunResponse, collections.abc.Awaitable[headgate.v1.flow_run_service_pb2.DeleteFlowRunResponse]]:
-        """Deletes a flow run with its states and inputs.
+        """Deletes a flow run with its states, inputs and task runs, which give back the slots of concurrency limits that they hold.
 
         Atomic. Allowed in every state; no rule is asked. Subflow runs stay and lose their parent. NOT_FOUND
         `FLOW_RUN_NOT_FOUND` if there is none, also when it was deleted before; give `request_id` to tell a repeat from that.
@@ -549,8 +802,9 @@ class FlowRunServiceServicer(metaclass=abc.ABCMeta):
         """Proposes a state for a flow run; the rules accept it, reject it, delay it or abort it.
 
         Atomic: the state, the inputs that ride with it and what it changes on the run are written together or not at all.
-        When the answer arrives, it is on disk. Idempotent with `transition_id` in the details of the state. NOT_FOUND
-        `FLOW_RUN_NOT_FOUND` if there is no such run; ABORTED `VERSION_MISMATCH` if it is not at the expected version;
+        The task run that stands for a subflow run in its parent takes a copy of each state of the subflow run at the same time,
+        without rules. When the answer arrives, it is on disk. Idempotent with `transition_id` in the details of the state.
+        NOT_FOUND `FLOW_RUN_NOT_FOUND` if there is no such run; ABORTED `VERSION_MISMATCH` if it is not at the expected version;
         ALREADY_EXISTS `INPUT_KEY_EXISTS` if an input that rides with the state has a key that is taken. Nothing is written
         then. What the rules say is no error: look at `status`.
         """
@@ -613,6 +867,92 @@ class FlowRunServiceServicer(metaclass=abc.ABCMeta):
         the token is of no use; NOT_FOUND `FLOW_RUN_NOT_FOUND` if a run named by id does not exist when a watch begins without
         a token; UNAVAILABLE `WATCH_AGED` or `SERVER_DRAINING` when the server ends the watch; RESOURCE_EXHAUSTED
         `SLOW_CONSUMER` when the watcher stops reading.
+        """
+
+    @abc.abstractmethod
+    def GetFlowRunHistory(
+        self,
+        request: headgate.v1.history_pb2.GetFlowRunHistoryRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[headgate.v1.history_pb2.GetFlowRunHistoryResponse, collections.abc.Awaitable[headgate.v1.history_pb2.GetFlowRunHistoryResponse]]:
+        """Tells how many flow runs were expected to start in each interval of a time, and in which states they are now.
+
+        A run belongs to the interval in which its `expected_start_time` lies; a run without one belongs to none.
+        """
+
+    @abc.abstractmethod
+    def GetFlowRunLateness(
+        self,
+        request: headgate.v1.history_pb2.GetFlowRunLatenessRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[headgate.v1.history_pb2.GetFlowRunLatenessResponse, collections.abc.Awaitable[headgate.v1.history_pb2.GetFlowRunLatenessResponse]]:
+        """Tells how late the flow runs that match start on average."""
+
+    @abc.abstractmethod
+    def GetFlowRunGraph(
+        self,
+        request: headgate.v1.graph_pb2.GetFlowRunGraphRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[headgate.v1.graph_pb2.GetFlowRunGraphResponse, collections.abc.Awaitable[headgate.v1.graph_pb2.GetFlowRunGraphResponse]]:
+        """Reads the graph of a flow run: the task runs and subflow runs that have begun, with what they depend on.
+
+        Task runs that are PENDING or have no state are left out. A subflow run stands in the place of the task run that stands
+        for it, and what depends on that task run depends on the subflow run. To follow a run that goes on, ask again with
+        `since` at the time of the last answer. NOT_FOUND `FLOW_RUN_NOT_FOUND` if there is no such run; RESOURCE_EXHAUSTED
+        `GRAPH_TOO_LARGE` if the graph has more nodes than the server gives, or does not fit in a message.
+        """
+
+    @abc.abstractmethod
+    def ListFlowRunDependencies(
+        self,
+        request: headgate.v1.graph_pb2.ListFlowRunDependenciesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[headgate.v1.graph_pb2.ListFlowRunDependenciesResponse, collections.abc.Awaitable[headgate.v1.graph_pb2.ListFlowRunDependenciesResponse]]:
+        """Lists the task runs of a flow run, in whatever state, each with the task runs that it was given the results of, in
+        pages.
+
+        NOT_FOUND `FLOW_RUN_NOT_FOUND` if there is no such run; INVALID_ARGUMENT `PAGE_TOKEN_MISMATCH` if the token belongs to
+        another list.
+        """
+
+    @abc.abstractmethod
+    def BatchCreateFlowRuns(
+        self,
+        request: headgate.v1.flow_run_batch_pb2.BatchCreateFlowRunsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[headgate.v1.flow_run_batch_pb2.BatchCreateFlowRunsResponse, collections.abc.Awaitable[headgate.v1.flow_run_batch_pb2.BatchCreateFlowRunsResponse]]:
+        """Creates up to 1,000 flow runs, or returns those that hold the idempotency keys.
+
+        Each item is carried out as CreateFlowRun would, and one that is refused harms no other: its result says why. Each
+        item is atomic, the batch is not; items are written in their order, many in one transaction. The answer comes when all
+        of them are on disk. A call that is cancelled leaves undone what was not begun. When a server cannot take on any of the
+        items, the call itself is refused.
+        """
+
+    @abc.abstractmethod
+    def BatchSetFlowRunStates(
+        self,
+        request: headgate.v1.flow_run_batch_pb2.BatchSetFlowRunStatesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[headgate.v1.flow_run_batch_pb2.BatchSetFlowRunStatesResponse, collections.abc.Awaitable[headgate.v1.flow_run_batch_pb2.BatchSetFlowRunStatesResponse]]:
+        """Proposes states for up to 1,000 flow runs that are named, or one state for all that match filters, page by page.
+
+        Each item is judged as SetFlowRunState would, and one that is refused harms no other: its result says why. Otherwise
+        as BatchCreateFlowRuns. By filter, INVALID_ARGUMENT `PAGE_TOKEN_MISMATCH` if the token belongs to other filters, and
+        FAILED_PRECONDITION `REQUEST_ID_REUSED` if the request id belongs to another request.
+        """
+
+    @abc.abstractmethod
+    def BatchDeleteFlowRuns(
+        self,
+        request: headgate.v1.flow_run_batch_pb2.BatchDeleteFlowRunsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[headgate.v1.flow_run_batch_pb2.BatchDeleteFlowRunsResponse, collections.abc.Awaitable[headgate.v1.flow_run_batch_pb2.BatchDeleteFlowRunsResponse]]:
+        """Deletes up to 1,000 flow runs that are named, or all that match filters, page by page.
+
+        Each item is carried out as DeleteFlowRun would, and one that is refused harms no other: its result says why. Otherwise
+        as BatchCreateFlowRuns. By filter, INVALID_ARGUMENT `PAGE_TOKEN_MISMATCH` if the token belongs to other filters, and
+        FAILED_PRECONDITION `REQUEST_ID_REUSED` if the request id belongs to another request.
         """
 
 def add_FlowRunServiceServicer_to_server(servicer: FlowRunServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

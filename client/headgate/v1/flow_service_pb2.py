@@ -26,7 +26,7 @@ from headgate.v1 import filter_pb2 as headgate_dot_v1_dot_filter__pb2
 from headgate.v1 import flow_pb2 as headgate_dot_v1_dot_flow__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eheadgate/v1/flow_service.proto\x12\x0bheadgate.v1\x1a\x18headgate/v1/filter.proto\x1a\x16headgate/v1/flow.proto\"/\n\x11\x43reateFlowRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04tags\x18\x02 \x03(\t\"F\n\x12\x43reateFlowResponse\x12\x1f\n\x04\x66low\x18\x01 \x01(\x0b\x32\x11.headgate.v1.Flow\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\";\n\x0eGetFlowRequest\x12\x11\n\x07\x66low_id\x18\x01 \x01(\tH\x00\x12\x0e\n\x04name\x18\x02 \x01(\tH\x00\x42\x06\n\x04\x66low\"2\n\x0fGetFlowResponse\x12\x1f\n\x04\x66low\x18\x01 \x01(\x0b\x32\x11.headgate.v1.Flow\"\xc5\x01\n\x10ListFlowsRequest\x12&\n\x05\x66lows\x18\x01 \x01(\x0b\x32\x17.headgate.v1.FlowFilter\x12-\n\tflow_runs\x18\x02 \x01(\x0b\x32\x1a.headgate.v1.FlowRunFilter\x12#\n\x04sort\x18\x03 \x01(\x0e\x32\x15.headgate.v1.FlowSort\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12\x0e\n\x06offset\x18\x06 \x01(\x03\"N\n\x11ListFlowsResponse\x12 \n\x05\x66lows\x18\x01 \x03(\x0b\x32\x11.headgate.v1.Flow\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"j\n\x11\x43ountFlowsRequest\x12&\n\x05\x66lows\x18\x01 \x01(\x0b\x32\x17.headgate.v1.FlowFilter\x12-\n\tflow_runs\x18\x02 \x01(\x0b\x32\x1a.headgate.v1.FlowRunFilter\"#\n\x12\x43ountFlowsResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\x03\"2\n\x11UpdateFlowRequest\x12\x0f\n\x07\x66low_id\x18\x01 \x01(\t\x12\x0c\n\x04tags\x18\x02 \x03(\t\"5\n\x12UpdateFlowResponse\x12\x1f\n\x04\x66low\x18\x01 \x01(\x0b\x32\x11.headgate.v1.Flow\"8\n\x11\x44\x65leteFlowRequest\x12\x0f\n\x07\x66low_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"/\n\x12\x44\x65leteFlowResponse\x12\x19\n\x11\x64\x65leted_flow_runs\x18\x01 \x01(\x03\x32\xf4\x03\n\x0b\x46lowService\x12R\n\nCreateFlow\x12\x1e.headgate.v1.CreateFlowRequest\x1a\x1f.headgate.v1.CreateFlowResponse\"\x03\x90\x02\x02\x12I\n\x07GetFlow\x12\x1b.headgate.v1.GetFlowRequest\x1a\x1c.headgate.v1.GetFlowResponse\"\x03\x90\x02\x01\x12O\n\tListFlows\x12\x1d.headgate.v1.ListFlowsRequest\x1a\x1e.headgate.v1.ListFlowsResponse\"\x03\x90\x02\x01\x12R\n\nCountFlows\x12\x1e.headgate.v1.CountFlowsRequest\x1a\x1f.headgate.v1.CountFlowsResponse\"\x03\x90\x02\x01\x12R\n\nUpdateFlow\x12\x1e.headgate.v1.UpdateFlowRequest\x1a\x1f.headgate.v1.UpdateFlowResponse\"\x03\x90\x02\x02\x12M\n\nDeleteFlow\x12\x1e.headgate.v1.DeleteFlowRequest\x1a\x1f.headgate.v1.DeleteFlowResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eheadgate/v1/flow_service.proto\x12\x0bheadgate.v1\x1a\x18headgate/v1/filter.proto\x1a\x16headgate/v1/flow.proto\"/\n\x11\x43reateFlowRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04tags\x18\x02 \x03(\t\"F\n\x12\x43reateFlowResponse\x12\x1f\n\x04\x66low\x18\x01 \x01(\x0b\x32\x11.headgate.v1.Flow\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\";\n\x0eGetFlowRequest\x12\x11\n\x07\x66low_id\x18\x01 \x01(\tH\x00\x12\x0e\n\x04name\x18\x02 \x01(\tH\x00\x42\x06\n\x04\x66low\"2\n\x0fGetFlowResponse\x12\x1f\n\x04\x66low\x18\x01 \x01(\x0b\x32\x11.headgate.v1.Flow\"\x8c\x03\n\x10ListFlowsRequest\x12&\n\x05\x66lows\x18\x01 \x01(\x0b\x32\x17.headgate.v1.FlowFilter\x12-\n\tflow_runs\x18\x02 \x01(\x0b\x32\x1a.headgate.v1.FlowRunFilter\x12#\n\x04sort\x18\x03 \x01(\x0e\x32\x15.headgate.v1.FlowSort\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12\x0e\n\x06offset\x18\x06 \x01(\x03\x12-\n\ttask_runs\x18\x07 \x01(\x0b\x32\x1a.headgate.v1.TaskRunFilter\x12\x32\n\x0b\x64\x65ployments\x18\x08 \x01(\x0b\x32\x1d.headgate.v1.DeploymentFilter\x12/\n\nwork_pools\x18\t \x01(\x0b\x32\x1b.headgate.v1.WorkPoolFilter\x12\x31\n\x0bwork_queues\x18\n \x01(\x0b\x32\x1c.headgate.v1.WorkQueueFilter\"N\n\x11ListFlowsResponse\x12 \n\x05\x66lows\x18\x01 \x03(\x0b\x32\x11.headgate.v1.Flow\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb1\x02\n\x11\x43ountFlowsRequest\x12&\n\x05\x66lows\x18\x01 \x01(\x0b\x32\x17.headgate.v1.FlowFilter\x12-\n\tflow_runs\x18\x02 \x01(\x0b\x32\x1a.headgate.v1.FlowRunFilter\x12-\n\ttask_runs\x18\x03 \x01(\x0b\x32\x1a.headgate.v1.TaskRunFilter\x12\x32\n\x0b\x64\x65ployments\x18\x04 \x01(\x0b\x32\x1d.headgate.v1.DeploymentFilter\x12/\n\nwork_pools\x18\x05 \x01(\x0b\x32\x1b.headgate.v1.WorkPoolFilter\x12\x31\n\x0bwork_queues\x18\x06 \x01(\x0b\x32\x1c.headgate.v1.WorkQueueFilter\"#\n\x12\x43ountFlowsResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\x03\"2\n\x11UpdateFlowRequest\x12\x0f\n\x07\x66low_id\x18\x01 \x01(\t\x12\x0c\n\x04tags\x18\x02 \x03(\t\"5\n\x12UpdateFlowResponse\x12\x1f\n\x04\x66low\x18\x01 \x01(\x0b\x32\x11.headgate.v1.Flow\"8\n\x11\x44\x65leteFlowRequest\x12\x0f\n\x07\x66low_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"/\n\x12\x44\x65leteFlowResponse\x12\x19\n\x11\x64\x65leted_flow_runs\x18\x01 \x01(\x03\x32\xf4\x03\n\x0b\x46lowService\x12R\n\nCreateFlow\x12\x1e.headgate.v1.CreateFlowRequest\x1a\x1f.headgate.v1.CreateFlowResponse\"\x03\x90\x02\x02\x12I\n\x07GetFlow\x12\x1b.headgate.v1.GetFlowRequest\x1a\x1c.headgate.v1.GetFlowResponse\"\x03\x90\x02\x01\x12O\n\tListFlows\x12\x1d.headgate.v1.ListFlowsRequest\x1a\x1e.headgate.v1.ListFlowsResponse\"\x03\x90\x02\x01\x12R\n\nCountFlows\x12\x1e.headgate.v1.CountFlowsRequest\x1a\x1f.headgate.v1.CountFlowsResponse\"\x03\x90\x02\x01\x12R\n\nUpdateFlow\x12\x1e.headgate.v1.UpdateFlowRequest\x1a\x1f.headgate.v1.UpdateFlowResponse\"\x03\x90\x02\x02\x12M\n\nDeleteFlow\x12\x1e.headgate.v1.DeleteFlowRequest\x1a\x1f.headgate.v1.DeleteFlowResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,21 +52,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETFLOWRESPONSE']._serialized_start=279
   _globals['_GETFLOWRESPONSE']._serialized_end=329
   _globals['_LISTFLOWSREQUEST']._serialized_start=332
-  _globals['_LISTFLOWSREQUEST']._serialized_end=529
-  _globals['_LISTFLOWSRESPONSE']._serialized_start=531
-  _globals['_LISTFLOWSRESPONSE']._serialized_end=609
-  _globals['_COUNTFLOWSREQUEST']._serialized_start=611
-  _globals['_COUNTFLOWSREQUEST']._serialized_end=717
-  _globals['_COUNTFLOWSRESPONSE']._serialized_start=719
-  _globals['_COUNTFLOWSRESPONSE']._serialized_end=754
-  _globals['_UPDATEFLOWREQUEST']._serialized_start=756
-  _globals['_UPDATEFLOWREQUEST']._serialized_end=806
-  _globals['_UPDATEFLOWRESPONSE']._serialized_start=808
-  _globals['_UPDATEFLOWRESPONSE']._serialized_end=861
-  _globals['_DELETEFLOWREQUEST']._serialized_start=863
-  _globals['_DELETEFLOWREQUEST']._serialized_end=919
-  _globals['_DELETEFLOWRESPONSE']._serialized_start=921
-  _globals['_DELETEFLOWRESPONSE']._serialized_end=968
-  _globals['_FLOWSERVICE']._serialized_start=971
-  _globals['_FLOWSERVICE']._serialized_end=1471
+  _globals['_LISTFLOWSREQUEST']._serialized_end=728
+  _globals['_LISTFLOWSRESPONSE']._serialized_start=730
+  _globals['_LISTFLOWSRESPONSE']._serialized_end=808
+  _globals['_COUNTFLOWSREQUEST']._serialized_start=811
+  _globals['_COUNTFLOWSREQUEST']._serialized_end=1116
+  _globals['_COUNTFLOWSRESPONSE']._serialized_start=1118
+  _globals['_COUNTFLOWSRESPONSE']._serialized_end=1153
+  _globals['_UPDATEFLOWREQUEST']._serialized_start=1155
+  _globals['_UPDATEFLOWREQUEST']._serialized_end=1205
+  _globals['_UPDATEFLOWRESPONSE']._serialized_start=1207
+  _globals['_UPDATEFLOWRESPONSE']._serialized_end=1260
+  _globals['_DELETEFLOWREQUEST']._serialized_start=1262
+  _globals['_DELETEFLOWREQUEST']._serialized_end=1318
+  _globals['_DELETEFLOWRESPONSE']._serialized_start=1320
+  _globals['_DELETEFLOWRESPONSE']._serialized_end=1367
+  _globals['_FLOWSERVICE']._serialized_start=1370
+  _globals['_FLOWSERVICE']._serialized_end=1870
 # @@protoc_insertion_point(module_scope)

@@ -126,6 +126,10 @@ class ListFlowsRequest(google.protobuf.message.Message):
     PAGE_SIZE_FIELD_NUMBER: builtins.int
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
     OFFSET_FIELD_NUMBER: builtins.int
+    TASK_RUNS_FIELD_NUMBER: builtins.int
+    DEPLOYMENTS_FIELD_NUMBER: builtins.int
+    WORK_POOLS_FIELD_NUMBER: builtins.int
+    WORK_QUEUES_FIELD_NUMBER: builtins.int
     sort: headgate.v1.flow_pb2.FlowSort.ValueType
     """The order of the list."""
     page_size: builtins.int
@@ -142,6 +146,28 @@ class ListFlowsRequest(google.protobuf.message.Message):
     def flow_runs(self) -> headgate.v1.filter_pb2.FlowRunFilter:
         """Conditions on flow runs: the flow has at least one run that matches. Unset asks for none."""
 
+    @property
+    def task_runs(self) -> headgate.v1.filter_pb2.TaskRunFilter:
+        """Conditions on task runs: the flow has at least one run with a task run that matches. With `flow_runs`, one run must meet
+        both. Unset asks for none.
+        """
+
+    @property
+    def deployments(self) -> headgate.v1.filter_pb2.DeploymentFilter:
+        """Conditions on deployments: the flow has at least one that matches. Unset asks for none."""
+
+    @property
+    def work_pools(self) -> headgate.v1.filter_pb2.WorkPoolFilter:
+        """Conditions on work pools: the flow has at least one deployment to a queue of one that matches. With `deployments`, one
+        deployment must meet both. Unset asks for none.
+        """
+
+    @property
+    def work_queues(self) -> headgate.v1.filter_pb2.WorkQueueFilter:
+        """Conditions on work queues: the flow has at least one deployment to one that matches. With `deployments` or `work_pools`,
+        one deployment must meet all. Unset asks for none.
+        """
+
     def __init__(
         self,
         *,
@@ -151,9 +177,13 @@ class ListFlowsRequest(google.protobuf.message.Message):
         page_size: builtins.int = ...,
         page_token: builtins.str = ...,
         offset: builtins.int = ...,
+        task_runs: headgate.v1.filter_pb2.TaskRunFilter | None = ...,
+        deployments: headgate.v1.filter_pb2.DeploymentFilter | None = ...,
+        work_pools: headgate.v1.filter_pb2.WorkPoolFilter | None = ...,
+        work_queues: headgate.v1.filter_pb2.WorkQueueFilter | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["flow_runs", b"flow_runs", "flows", b"flows"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["flow_runs", b"flow_runs", "flows", b"flows", "offset", b"offset", "page_size", b"page_size", "page_token", b"page_token", "sort", b"sort"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["deployments", b"deployments", "flow_runs", b"flow_runs", "flows", b"flows", "task_runs", b"task_runs", "work_pools", b"work_pools", "work_queues", b"work_queues"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["deployments", b"deployments", "flow_runs", b"flow_runs", "flows", b"flows", "offset", b"offset", "page_size", b"page_size", "page_token", b"page_token", "sort", b"sort", "task_runs", b"task_runs", "work_pools", b"work_pools", "work_queues", b"work_queues"]) -> None: ...
 
 Global___ListFlowsRequest: typing_extensions.TypeAlias = ListFlowsRequest
 
@@ -189,6 +219,10 @@ class CountFlowsRequest(google.protobuf.message.Message):
 
     FLOWS_FIELD_NUMBER: builtins.int
     FLOW_RUNS_FIELD_NUMBER: builtins.int
+    TASK_RUNS_FIELD_NUMBER: builtins.int
+    DEPLOYMENTS_FIELD_NUMBER: builtins.int
+    WORK_POOLS_FIELD_NUMBER: builtins.int
+    WORK_QUEUES_FIELD_NUMBER: builtins.int
     @property
     def flows(self) -> headgate.v1.filter_pb2.FlowFilter:
         """Conditions on the flows. Unset matches every flow."""
@@ -197,14 +231,40 @@ class CountFlowsRequest(google.protobuf.message.Message):
     def flow_runs(self) -> headgate.v1.filter_pb2.FlowRunFilter:
         """Conditions on flow runs: the flow has at least one run that matches. Unset asks for none."""
 
+    @property
+    def task_runs(self) -> headgate.v1.filter_pb2.TaskRunFilter:
+        """Conditions on task runs: the flow has at least one run with a task run that matches. With `flow_runs`, one run must meet
+        both. Unset asks for none.
+        """
+
+    @property
+    def deployments(self) -> headgate.v1.filter_pb2.DeploymentFilter:
+        """Conditions on deployments: the flow has at least one that matches. Unset asks for none."""
+
+    @property
+    def work_pools(self) -> headgate.v1.filter_pb2.WorkPoolFilter:
+        """Conditions on work pools: the flow has at least one deployment to a queue of one that matches. With `deployments`, one
+        deployment must meet both. Unset asks for none.
+        """
+
+    @property
+    def work_queues(self) -> headgate.v1.filter_pb2.WorkQueueFilter:
+        """Conditions on work queues: the flow has at least one deployment to one that matches. With `deployments` or `work_pools`,
+        one deployment must meet all. Unset asks for none.
+        """
+
     def __init__(
         self,
         *,
         flows: headgate.v1.filter_pb2.FlowFilter | None = ...,
         flow_runs: headgate.v1.filter_pb2.FlowRunFilter | None = ...,
+        task_runs: headgate.v1.filter_pb2.TaskRunFilter | None = ...,
+        deployments: headgate.v1.filter_pb2.DeploymentFilter | None = ...,
+        work_pools: headgate.v1.filter_pb2.WorkPoolFilter | None = ...,
+        work_queues: headgate.v1.filter_pb2.WorkQueueFilter | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["flow_runs", b"flow_runs", "flows", b"flows"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["flow_runs", b"flow_runs", "flows", b"flows"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["deployments", b"deployments", "flow_runs", b"flow_runs", "flows", b"flows", "task_runs", b"task_runs", "work_pools", b"work_pools", "work_queues", b"work_queues"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["deployments", b"deployments", "flow_runs", b"flow_runs", "flows", b"flows", "task_runs", b"task_runs", "work_pools", b"work_pools", "work_queues", b"work_queues"]) -> None: ...
 
 Global___CountFlowsRequest: typing_extensions.TypeAlias = CountFlowsRequest
 

@@ -125,11 +125,12 @@ class FlowServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteFlow(self, request, context):
-        """Deletes a flow with its runs, their states and their inputs.
+        """Deletes a flow with its runs, their states, their inputs and their task runs.
 
-        Atomic. Watchers see each run deleted. NOT_FOUND `FLOW_NOT_FOUND` if there is none, also when it was deleted before;
-        give `request_id` to tell a repeat from that. FAILED_PRECONDITION `REQUEST_ID_REUSED` if the request id belongs to
-        another request.
+        The runs go first, some hundred of them in a transaction, and the flow with the last of them: a call that breaks off
+        may have deleted some runs, and a repeat goes on from there. Watchers see each run deleted. NOT_FOUND `FLOW_NOT_FOUND`
+        if there is none, also when it was deleted before; give `request_id` to tell a repeat from that. FAILED_PRECONDITION
+        `REQUEST_ID_REUSED` if the request id belongs to another request.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -214,11 +214,12 @@ class FlowServiceStub(typing.Generic[_FlowServiceCreateFlowType, _FlowServiceGet
     """
 
     DeleteFlow: _FlowServiceDeleteFlowType
-    """Deletes a flow with its runs, their states and their inputs.
+    """Deletes a flow with its runs, their states, their inputs and their task runs.
 
-    Atomic. Watchers see each run deleted. NOT_FOUND `FLOW_NOT_FOUND` if there is none, also when it was deleted before;
-    give `request_id` to tell a repeat from that. FAILED_PRECONDITION `REQUEST_ID_REUSED` if the request id belongs to
-    another request.
+    The runs go first, some hundred of them in a transaction, and the flow with the last of them: a call that breaks off
+    may have deleted some runs, and a repeat goes on from there. Watchers see each run deleted. NOT_FOUND `FLOW_NOT_FOUND`
+    if there is none, also when it was deleted before; give `request_id` to tell a repeat from that. FAILED_PRECONDITION
+    `REQUEST_ID_REUSED` if the request id belongs to another request.
     """
 
 FlowServiceAsyncStub: typing_extensions.TypeAlias = FlowServiceStub[
@@ -315,11 +316,12 @@ class FlowServiceServicer(metaclass=abc.ABCMeta):
         request: headgate.v1.flow_service_pb2.DeleteFlowRequest,
         context: _ServicerContext,
     ) -> typing.Union[headgate.v1.flow_service_pb2.DeleteFlowResponse, collections.abc.Awaitable[headgate.v1.flow_service_pb2.DeleteFlowResponse]]:
-        """Deletes a flow with its runs, their states and their inputs.
+        """Deletes a flow with its runs, their states, their inputs and their task runs.
 
-        Atomic. Watchers see each run deleted. NOT_FOUND `FLOW_NOT_FOUND` if there is none, also when it was deleted before;
-        give `request_id` to tell a repeat from that. FAILED_PRECONDITION `REQUEST_ID_REUSED` if the request id belongs to
-        another request.
+        The runs go first, some hundred of them in a transaction, and the flow with the last of them: a call that breaks off
+        may have deleted some runs, and a repeat goes on from there. Watchers see each run deleted. NOT_FOUND `FLOW_NOT_FOUND`
+        if there is none, also when it was deleted before; give `request_id` to tell a repeat from that. FAILED_PRECONDITION
+        `REQUEST_ID_REUSED` if the request id belongs to another request.
         """
 
 def add_FlowServiceServicer_to_server(servicer: FlowServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

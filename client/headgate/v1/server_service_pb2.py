@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n headgate/v1/server_service.proto\x12\x0bheadgate.v1\x1a\x1egoogle/protobuf/duration.proto\"\x16\n\x14GetServerInfoRequest\"\xf3\x01\n\x15GetServerInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x14\n\x0c\x63\x61pabilities\x18\x02 \x03(\t\x12)\n\x06limits\x18\x03 \x01(\x0b\x32\x19.headgate.v1.ServerLimits\x12\x30\n\rdatabase_kind\x18\x04 \x01(\x0e\x32\x19.headgate.v1.DatabaseKind\x12\x15\n\rhead_revision\x18\x05 \x01(\x03\x12\x17\n\x0foldest_revision\x18\x06 \x01(\x03\x12\r\n\x05\x65poch\x18\x07 \x01(\t\x12\x17\n\x0fschema_revision\x18\x08 \x01(\t\"\xaf\x03\n\x0cServerLimits\x12\x19\n\x11max_message_bytes\x18\x01 \x01(\x03\x12\x16\n\x0emax_json_bytes\x18\x02 \x01(\x03\x12\x1b\n\x13max_name_characters\x18\x03 \x01(\x05\x12\x10\n\x08max_tags\x18\x04 \x01(\x05\x12\x0f\n\x07max_ids\x18\x05 \x01(\x05\x12\x15\n\rmax_page_size\x18\x06 \x01(\x05\x12\x12\n\nmax_inputs\x18\x07 \x01(\x05\x12\x1f\n\x17max_state_message_bytes\x18\x08 \x01(\x05\x12\x1a\n\x12max_waiting_writes\x18\t \x01(\x05\x12\x34\n\x11request_id_window\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x34\n\x11history_retention\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08max_wait\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08max_call\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration*e\n\x0c\x44\x61tabaseKind\x12\x1d\n\x19\x44\x41TABASE_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14\x44\x41TABASE_KIND_SQLITE\x10\x01\x12\x1c\n\x18\x44\x41TABASE_KIND_POSTGRESQL\x10\x02\x32l\n\rServerService\x12[\n\rGetServerInfo\x12!.headgate.v1.GetServerInfoRequest\x1a\".headgate.v1.GetServerInfoResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n headgate/v1/server_service.proto\x12\x0bheadgate.v1\x1a\x1egoogle/protobuf/duration.proto\"\x16\n\x14GetServerInfoRequest\"\x88\x02\n\x15GetServerInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x14\n\x0c\x63\x61pabilities\x18\x02 \x03(\t\x12)\n\x06limits\x18\x03 \x01(\x0b\x32\x19.headgate.v1.ServerLimits\x12\x30\n\rdatabase_kind\x18\x04 \x01(\x0e\x32\x19.headgate.v1.DatabaseKind\x12\x15\n\rhead_revision\x18\x05 \x01(\x03\x12\x17\n\x0foldest_revision\x18\x06 \x01(\x03\x12\r\n\x05\x65poch\x18\x07 \x01(\t\x12\x17\n\x0fschema_revision\x18\x08 \x01(\t\x12\x13\n\x0bwatch_count\x18\t \x01(\x05\"\xaf\x03\n\x0cServerLimits\x12\x19\n\x11max_message_bytes\x18\x01 \x01(\x03\x12\x16\n\x0emax_json_bytes\x18\x02 \x01(\x03\x12\x1b\n\x13max_name_characters\x18\x03 \x01(\x05\x12\x10\n\x08max_tags\x18\x04 \x01(\x05\x12\x0f\n\x07max_ids\x18\x05 \x01(\x05\x12\x15\n\rmax_page_size\x18\x06 \x01(\x05\x12\x12\n\nmax_inputs\x18\x07 \x01(\x05\x12\x1f\n\x17max_state_message_bytes\x18\x08 \x01(\x05\x12\x1a\n\x12max_waiting_writes\x18\t \x01(\x05\x12\x34\n\x11request_id_window\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x34\n\x11history_retention\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08max_wait\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08max_call\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration*e\n\x0c\x44\x61tabaseKind\x12\x1d\n\x19\x44\x41TABASE_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14\x44\x41TABASE_KIND_SQLITE\x10\x01\x12\x1c\n\x18\x44\x41TABASE_KIND_POSTGRESQL\x10\x02\x32l\n\rServerService\x12[\n\rGetServerInfo\x12!.headgate.v1.GetServerInfoRequest\x1a\".headgate.v1.GetServerInfoResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,14 +34,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SERVERSERVICE'].methods_by_name['GetServerInfo']._loaded_options = None
   _globals['_SERVERSERVICE'].methods_by_name['GetServerInfo']._serialized_options = b'\220\002\001'
-  _globals['_DATABASEKIND']._serialized_start=785
-  _globals['_DATABASEKIND']._serialized_end=886
+  _globals['_DATABASEKIND']._serialized_start=806
+  _globals['_DATABASEKIND']._serialized_end=907
   _globals['_GETSERVERINFOREQUEST']._serialized_start=81
   _globals['_GETSERVERINFOREQUEST']._serialized_end=103
   _globals['_GETSERVERINFORESPONSE']._serialized_start=106
-  _globals['_GETSERVERINFORESPONSE']._serialized_end=349
-  _globals['_SERVERLIMITS']._serialized_start=352
-  _globals['_SERVERLIMITS']._serialized_end=783
-  _globals['_SERVERSERVICE']._serialized_start=888
-  _globals['_SERVERSERVICE']._serialized_end=996
+  _globals['_GETSERVERINFORESPONSE']._serialized_end=370
+  _globals['_SERVERLIMITS']._serialized_start=373
+  _globals['_SERVERLIMITS']._serialized_end=804
+  _globals['_SERVERSERVICE']._serialized_start=909
+  _globals['_SERVERSERVICE']._serialized_end=1017
 # @@protoc_insertion_point(module_scope)

@@ -70,6 +70,7 @@ class GetServerInfoResponse(google.protobuf.message.Message):
     OLDEST_REVISION_FIELD_NUMBER: builtins.int
     EPOCH_FIELD_NUMBER: builtins.int
     SCHEMA_REVISION_FIELD_NUMBER: builtins.int
+    WATCH_COUNT_FIELD_NUMBER: builtins.int
     version: builtins.str
     """The version of the server, as in `0.1.0`."""
     database_kind: Global___DatabaseKind.ValueType
@@ -82,10 +83,12 @@ class GetServerInfoResponse(google.protobuf.message.Message):
     """The identity of the database. A resume token is of use only with the epoch it was made in."""
     schema_revision: builtins.str
     """The revision of the database's schema, as the migrations name it."""
+    watch_count: builtins.int
+    """How many watches this server serves now."""
     @property
     def capabilities(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """What the server can do beyond the first version of this contract, sorted. An open set; today `watch-flow-runs`,
-        `watch-flow-run-inputs`, `wait-flow-runs` and `request-ids`.
+        `watch-flow-run-inputs`, `watch-task-runs`, `wait-flow-runs`, `request-ids`, `task-runs` and `concurrency-limits`.
         """
 
     @property
@@ -103,9 +106,10 @@ class GetServerInfoResponse(google.protobuf.message.Message):
         oldest_revision: builtins.int = ...,
         epoch: builtins.str = ...,
         schema_revision: builtins.str = ...,
+        watch_count: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["limits", b"limits"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["capabilities", b"capabilities", "database_kind", b"database_kind", "epoch", b"epoch", "head_revision", b"head_revision", "limits", b"limits", "oldest_revision", b"oldest_revision", "schema_revision", b"schema_revision", "version", b"version"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["capabilities", b"capabilities", "database_kind", b"database_kind", "epoch", b"epoch", "head_revision", b"head_revision", "limits", b"limits", "oldest_revision", b"oldest_revision", "schema_revision", b"schema_revision", "version", b"version", "watch_count", b"watch_count"]) -> None: ...
 
 Global___GetServerInfoResponse: typing_extensions.TypeAlias = GetServerInfoResponse
 

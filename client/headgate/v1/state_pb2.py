@@ -25,21 +25,21 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17headgate/v1/state.proto\x12\x0bheadgate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"G\n\x0eRunInputKeyset\x12\x0e\n\x06schema\x18\x01 \x01(\t\x12\x10\n\x08response\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\"\x9e\x02\n\x0cStateDetails\x12\x13\n\x0b\x66low_run_id\x18\x01 \x01(\t\x12\x13\n\x0btask_run_id\x18\x02 \x01(\t\x12\x32\n\x0escheduled_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11pause_expire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10pause_reschedule\x18\x05 \x01(\x08\x12\x11\n\tpause_key\x18\x06 \x01(\t\x12\x35\n\x10run_input_keyset\x18\x07 \x01(\x0b\x32\x1b.headgate.v1.RunInputKeyset\x12\x15\n\rtransition_id\x18\x08 \x01(\t\"\x90\x02\n\x05State\x12\n\n\x02id\x18\x01 \x01(\t\x12$\n\x04type\x18\x02 \x01(\x0e\x32\x16.headgate.v1.StateType\x12\x0c\n\x04name\x18\x03 \x01(\t\x12-\n\ttimestamp\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x05 \x01(\x03\x12\x14\n\x07message\x18\x06 \x01(\tH\x00\x88\x01\x01\x12\x16\n\tdata_json\x18\x07 \x01(\tH\x01\x88\x01\x01\x12*\n\x07\x64\x65tails\x18\x08 \x01(\x0b\x32\x19.headgate.v1.StateDetails\x12\x13\n\x0bis_terminal\x18\t \x01(\x08\x42\n\n\x08_messageB\x0c\n\n_data_json\"\xc5\x01\n\rProposedState\x12$\n\x04type\x18\x01 \x01(\x0e\x32\x16.headgate.v1.StateType\x12\x11\n\x04name\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x07message\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x16\n\tdata_json\x18\x04 \x01(\tH\x02\x88\x01\x01\x12*\n\x07\x64\x65tails\x18\x05 \x01(\x0b\x32\x19.headgate.v1.StateDetailsB\x07\n\x05_nameB\n\n\x08_messageB\x0c\n\n_data_json*\x86\x02\n\tStateType\x12\x1a\n\x16STATE_TYPE_UNSPECIFIED\x10\x00\x12\x18\n\x14STATE_TYPE_SCHEDULED\x10\x01\x12\x16\n\x12STATE_TYPE_PENDING\x10\x02\x12\x16\n\x12STATE_TYPE_RUNNING\x10\x03\x12\x18\n\x14STATE_TYPE_COMPLETED\x10\x04\x12\x15\n\x11STATE_TYPE_FAILED\x10\x05\x12\x18\n\x14STATE_TYPE_CANCELLED\x10\x06\x12\x16\n\x12STATE_TYPE_CRASHED\x10\x07\x12\x15\n\x11STATE_TYPE_PAUSED\x10\x08\x12\x19\n\x15STATE_TYPE_CANCELLING\x10\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17headgate/v1/state.proto\x12\x0bheadgate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"G\n\x0eRunInputKeyset\x12\x0e\n\x06schema\x18\x01 \x01(\t\x12\x10\n\x08response\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\"\xdc\x03\n\x0cStateDetails\x12\x13\n\x0b\x66low_run_id\x18\x01 \x01(\t\x12\x13\n\x0btask_run_id\x18\x02 \x01(\t\x12\x32\n\x0escheduled_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11pause_expire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10pause_reschedule\x18\x05 \x01(\x08\x12\x11\n\tpause_key\x18\x06 \x01(\t\x12\x35\n\x10run_input_keyset\x18\x07 \x01(\x0b\x32\x1b.headgate.v1.RunInputKeyset\x12\x15\n\rtransition_id\x18\x08 \x01(\t\x12\x19\n\x11\x63hild_flow_run_id\x18\t \x01(\t\x12\x11\n\tcache_key\x18\n \x01(\t\x12\x35\n\x11\x63\x61\x63he_expire_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rrefresh_cache\x18\x0c \x01(\x08\x12\x16\n\tretriable\x18\r \x01(\x08H\x00\x88\x01\x01\x12\x1a\n\x12untrackable_result\x18\x0e \x01(\x08\x42\x0c\n\n_retriable\"\x90\x02\n\x05State\x12\n\n\x02id\x18\x01 \x01(\t\x12$\n\x04type\x18\x02 \x01(\x0e\x32\x16.headgate.v1.StateType\x12\x0c\n\x04name\x18\x03 \x01(\t\x12-\n\ttimestamp\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x05 \x01(\x03\x12\x14\n\x07message\x18\x06 \x01(\tH\x00\x88\x01\x01\x12\x16\n\tdata_json\x18\x07 \x01(\tH\x01\x88\x01\x01\x12*\n\x07\x64\x65tails\x18\x08 \x01(\x0b\x32\x19.headgate.v1.StateDetails\x12\x13\n\x0bis_terminal\x18\t \x01(\x08\x42\n\n\x08_messageB\x0c\n\n_data_json\"\xc5\x01\n\rProposedState\x12$\n\x04type\x18\x01 \x01(\x0e\x32\x16.headgate.v1.StateType\x12\x11\n\x04name\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x07message\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x16\n\tdata_json\x18\x04 \x01(\tH\x02\x88\x01\x01\x12*\n\x07\x64\x65tails\x18\x05 \x01(\x0b\x32\x19.headgate.v1.StateDetailsB\x07\n\x05_nameB\n\n\x08_messageB\x0c\n\n_data_json*\x86\x02\n\tStateType\x12\x1a\n\x16STATE_TYPE_UNSPECIFIED\x10\x00\x12\x18\n\x14STATE_TYPE_SCHEDULED\x10\x01\x12\x16\n\x12STATE_TYPE_PENDING\x10\x02\x12\x16\n\x12STATE_TYPE_RUNNING\x10\x03\x12\x18\n\x14STATE_TYPE_COMPLETED\x10\x04\x12\x15\n\x11STATE_TYPE_FAILED\x10\x05\x12\x18\n\x14STATE_TYPE_CANCELLED\x10\x06\x12\x16\n\x12STATE_TYPE_CRASHED\x10\x07\x12\x15\n\x11STATE_TYPE_PAUSED\x10\x08\x12\x19\n\x15STATE_TYPE_CANCELLING\x10\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'headgate.v1.state_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STATETYPE']._serialized_start=911
-  _globals['_STATETYPE']._serialized_end=1173
+  _globals['_STATETYPE']._serialized_start=1101
+  _globals['_STATETYPE']._serialized_end=1363
   _globals['_RUNINPUTKEYSET']._serialized_start=73
   _globals['_RUNINPUTKEYSET']._serialized_end=144
   _globals['_STATEDETAILS']._serialized_start=147
-  _globals['_STATEDETAILS']._serialized_end=433
-  _globals['_STATE']._serialized_start=436
-  _globals['_STATE']._serialized_end=708
-  _globals['_PROPOSEDSTATE']._serialized_start=711
-  _globals['_PROPOSEDSTATE']._serialized_end=908
+  _globals['_STATEDETAILS']._serialized_end=623
+  _globals['_STATE']._serialized_start=626
+  _globals['_STATE']._serialized_end=898
+  _globals['_PROPOSEDSTATE']._serialized_start=901
+  _globals['_PROPOSEDSTATE']._serialized_end=1098
 # @@protoc_insertion_point(module_scope)

@@ -31,9 +31,9 @@ class _StateTypeEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._Enum
     STATE_TYPE_PENDING: _StateType.ValueType  # 2
     """Somebody took the run and prepares to run it."""
     STATE_TYPE_RUNNING: _StateType.ValueType  # 3
-    """The run does its work."""
+    """The run does its work. Names in use: Running, Retrying, and for task runs Rerunning."""
     STATE_TYPE_COMPLETED: _StateType.ValueType  # 4
-    """The run ended well. Terminal."""
+    """The run ended well. Terminal. Names in use: Completed, and for task runs Cached."""
     STATE_TYPE_FAILED: _StateType.ValueType  # 5
     """The run ended with a failure of its own. Terminal."""
     STATE_TYPE_CANCELLED: _StateType.ValueType  # 6
@@ -41,7 +41,9 @@ class _StateTypeEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._Enum
     STATE_TYPE_CRASHED: _StateType.ValueType  # 7
     """The run was cut off by something outside it. Terminal."""
     STATE_TYPE_PAUSED: _StateType.ValueType  # 8
-    """The run waits to be resumed, often for a person's answer. Names in use: Paused, Suspended."""
+    """The run waits to be resumed, often for a person's answer. Names in use: Paused, Suspended, and for task
+    runs NotReady.
+    """
     STATE_TYPE_CANCELLING: _StateType.ValueType  # 9
     """The run was asked to stop and has not stopped yet."""
 
@@ -58,9 +60,9 @@ STATE_TYPE_SCHEDULED: StateType.ValueType  # 1
 STATE_TYPE_PENDING: StateType.ValueType  # 2
 """Somebody took the run and prepares to run it."""
 STATE_TYPE_RUNNING: StateType.ValueType  # 3
-"""The run does its work."""
+"""The run does its work. Names in use: Running, Retrying, and for task runs Rerunning."""
 STATE_TYPE_COMPLETED: StateType.ValueType  # 4
-"""The run ended well. Terminal."""
+"""The run ended well. Terminal. Names in use: Completed, and for task runs Cached."""
 STATE_TYPE_FAILED: StateType.ValueType  # 5
 """The run ended with a failure of its own. Terminal."""
 STATE_TYPE_CANCELLED: StateType.ValueType  # 6
@@ -68,7 +70,9 @@ STATE_TYPE_CANCELLED: StateType.ValueType  # 6
 STATE_TYPE_CRASHED: StateType.ValueType  # 7
 """The run was cut off by something outside it. Terminal."""
 STATE_TYPE_PAUSED: StateType.ValueType  # 8
-"""The run waits to be resumed, often for a person's answer. Names in use: Paused, Suspended."""
+"""The run waits to be resumed, often for a person's answer. Names in use: Paused, Suspended, and for task
+runs NotReady.
+"""
 STATE_TYPE_CANCELLING: StateType.ValueType  # 9
 """The run was asked to stop and has not stopped yet."""
 Global___StateType: typing_extensions.TypeAlias = StateType
@@ -116,10 +120,18 @@ class StateDetails(google.protobuf.message.Message):
     PAUSE_KEY_FIELD_NUMBER: builtins.int
     RUN_INPUT_KEYSET_FIELD_NUMBER: builtins.int
     TRANSITION_ID_FIELD_NUMBER: builtins.int
+    CHILD_FLOW_RUN_ID_FIELD_NUMBER: builtins.int
+    CACHE_KEY_FIELD_NUMBER: builtins.int
+    CACHE_EXPIRE_TIME_FIELD_NUMBER: builtins.int
+    REFRESH_CACHE_FIELD_NUMBER: builtins.int
+    RETRIABLE_FIELD_NUMBER: builtins.int
+    UNTRACKABLE_RESULT_FIELD_NUMBER: builtins.int
     flow_run_id: builtins.str
-    """The flow run that the state belongs to. Output only."""
+    """The flow run that the state belongs to; for states of a task run, the flow run of that. Output only."""
     task_run_id: builtins.str
-    """For states of a subflow run: the task run in the parent run that stands for it. Output only, may be empty."""
+    """For states of a task run: that task run. For states of a subflow run: the task run in the parent run that stands for
+    it. Output only, may be empty.
+    """
     pause_reschedule: builtins.bool
     """True for a suspension: the process ends, and resuming schedules the run anew. False for a pause in place: the
     process stays and waits.
@@ -133,6 +145,20 @@ class StateDetails(google.protobuf.message.Message):
     """A UUID chosen by the proposer for one logical transition. A run takes each id once: a repeat is rejected and
     answers with the current state, so that a call whose answer was lost can be sent again. May be empty.
     """
+    child_flow_run_id: builtins.str
+    """For states of a task run that stands for a subflow: the subflow run whose state it mirrors. Output only, may be empty."""
+    cache_key: builtins.str
+    """For states of a task run: names a result that task runs share.
+
+    A RUNNING state that names a result which is kept is answered by that result: a COMPLETED state named Cached. A COMPLETED
+    state keeps its own result under the name. At most 2,000 characters; empty means none.
+    """
+    refresh_cache: builtins.bool
+    """For a RUNNING state with a `cache_key`: run the task even if a result is kept."""
+    retriable: builtins.bool
+    """For a FAILED state of a task run: false forbids to answer it by a retry. Unset leaves that to the policy."""
+    untrackable_result: builtins.bool
+    """For states of a task run: the result cannot be told apart from others, so that what depends on it is not known."""
     @property
     def scheduled_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """The earliest start of a SCHEDULED state. Defaults to the time of the call for SCHEDULED; copied from SCHEDULED to
@@ -147,6 +173,10 @@ class StateDetails(google.protobuf.message.Message):
     def run_input_keyset(self) -> Global___RunInputKeyset:
         """The inputs that belong to this pause; its keys obey the rule for the keys of inputs. Unset when it waits for no answer."""
 
+    @property
+    def cache_expire_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """Until when the result of a COMPLETED state is kept under its `cache_key`. Unset means for ever."""
+
     def __init__(
         self,
         *,
@@ -158,9 +188,16 @@ class StateDetails(google.protobuf.message.Message):
         pause_key: builtins.str = ...,
         run_input_keyset: Global___RunInputKeyset | None = ...,
         transition_id: builtins.str = ...,
+        child_flow_run_id: builtins.str = ...,
+        cache_key: builtins.str = ...,
+        cache_expire_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        refresh_cache: builtins.bool = ...,
+        retriable: builtins.bool | None = ...,
+        untrackable_result: builtins.bool = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["pause_expire_time", b"pause_expire_time", "run_input_keyset", b"run_input_keyset", "scheduled_time", b"scheduled_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["flow_run_id", b"flow_run_id", "pause_expire_time", b"pause_expire_time", "pause_key", b"pause_key", "pause_reschedule", b"pause_reschedule", "run_input_keyset", b"run_input_keyset", "scheduled_time", b"scheduled_time", "task_run_id", b"task_run_id", "transition_id", b"transition_id"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_retriable", b"_retriable", "cache_expire_time", b"cache_expire_time", "pause_expire_time", b"pause_expire_time", "retriable", b"retriable", "run_input_keyset", b"run_input_keyset", "scheduled_time", b"scheduled_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_retriable", b"_retriable", "cache_expire_time", b"cache_expire_time", "cache_key", b"cache_key", "child_flow_run_id", b"child_flow_run_id", "flow_run_id", b"flow_run_id", "pause_expire_time", b"pause_expire_time", "pause_key", b"pause_key", "pause_reschedule", b"pause_reschedule", "refresh_cache", b"refresh_cache", "retriable", b"retriable", "run_input_keyset", b"run_input_keyset", "scheduled_time", b"scheduled_time", "task_run_id", b"task_run_id", "transition_id", b"transition_id", "untrackable_result", b"untrackable_result"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_retriable", b"_retriable"]) -> typing.Literal["retriable"] | None: ...
 
 Global___StateDetails: typing_extensions.TypeAlias = StateDetails
 

@@ -32,13 +32,14 @@ def flow_run_filter(
     if not (states or name or tags):
         return None
     return FlowRunFilter(
-        state=_state_filter(states) if states else None,
+        state=state_filter(states) if states else None,
         name=NameFilter(like=name) if name else None,
         tags=TagsFilter(all=tags) if tags else None,
     )
 
 
-def _state_filter(states: Sequence[str]) -> StateFilter:
+def state_filter(states: Sequence[str]) -> StateFilter:
+    """Return the condition on the current state: a type of state in any case, or the name of one."""
     types = [StateType(state.upper()) for state in states if state.upper() in STATE_TYPES]
     names = [state for state in states if state.upper() not in STATE_TYPES]
     return StateFilter(operator=Operator.OR, type_any=types or None, name_any=names or None)

@@ -36,6 +36,7 @@ def _print_info(target: str, told: ServerInfo) -> None:
         "epoch": told.epoch,
         "head revision": told.head_revision,
         "oldest revision": told.oldest_revision,
+        "watches": told.watch_count,
         "capabilities": ", ".join(told.capabilities),
     }
     limits = {each.name: getattr(told.limits, each.name) for each in fields(told.limits)}

@@ -32,9 +32,10 @@ def span(text: str) -> timedelta:
 
 
 def moment(text: str) -> datetime:
-    """Read a time: RFC 3339, local where it names no zone, or a span from now as in `+5m`."""
-    if text.startswith("+"):
-        return datetime.now(UTC) + span(text[1:])
+    """Read a time: RFC 3339, local where it names no zone, or a span from now as in `+5m` or `-1h`."""
+    if text.startswith(("+", "-")):
+        away = span(text[1:])
+        return datetime.now(UTC) + (away if text.startswith("+") else -away)
     try:
         return datetime.fromisoformat(text).astimezone(UTC)
     except ValueError:

@@ -35,6 +35,8 @@ _METAVARS: Final = {
     "database": "URL",
     "listen": "HOST:PORT",
     "metrics_listen": "HOST:PORT",
+    "retention_age": "SPAN|OFF",
+    "retention_states": "STATES",
     "timedelta": "SPAN",
     "int": "N",
     "bool": "ON|OFF",

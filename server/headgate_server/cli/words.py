@@ -23,6 +23,11 @@ _STYLES: Final = {
 _UNITS: Final = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
+def style(kind: StateType | None) -> str:
+    """Return the colour of a type of state."""
+    return "dim" if kind is None else _STYLES.get(kind, "")
+
+
 def state_name(state: State | None) -> Text:
     """Return the name of a state in the colour of its type."""
     if state is None:

@@ -13,10 +13,10 @@ from typing import Final
 
 import msgspec
 
-from headgate_server.feed.interests import Interest, runs_of
+from headgate_server.feed.interests import Interest
 from headgate_server.feed.tail import READ_SIZE, Tail
 from headgate_server.metrics import Metrics
-from headgate_server.model.events import Event
+from headgate_server.model.events import Change, Event
 from headgate_server.model.watching import NoticeKind
 
 PENDING_MAX: Final = 256
@@ -99,7 +99,7 @@ class Subscription:
         if self.position < self._tail.head:
             with self._metrics.catching_up_watchers.track_inprogress():
                 happened, position = await self._tail.read(
-                    self.position, READ_SIZE, runs_of(self.interest)
+                    self.position, READ_SIZE, self.interest.scope
                 )
         else:
             happened, position = [], self.position
@@ -115,8 +115,7 @@ class Subscriptions:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._groups: dict[Interest, set[Subscription]] = {}
-        self._by_run: dict[str, set[Interest]] = {}
-        self._broad: set[Interest] = set()
+        self._routes = {is_of_task_runs: _Routes() for is_of_task_runs in (False, True)}
 
     @contextmanager
     def open(self, interest: Interest, tail: Tail, position: int) -> Iterator[Subscription]:
@@ -130,11 +129,16 @@ class Subscriptions:
             self._metrics.watchers.dec()
             self._remove(subscription)
 
+    @property
+    def count(self) -> int:
+        """How many are open."""
+        return sum(map(len, self._groups.values()))
+
     def deliver(self, happened: Sequence[Event]) -> None:
         """Offer new events to everybody whom they concern. Equal interests are judged once."""
         for event in happened:
-            narrow = self._by_run.get(event.change.flow_run_id, ())
-            for interest in (*narrow, *self._broad):
+            change = event.change
+            for interest in self._routes[change.task_run_id is not None].interests_in(change):
                 if told := judged(interest, event):
                     for subscription in self._groups[interest]:
                         subscription.push(told)
@@ -147,34 +151,71 @@ class Subscriptions:
 
     def _add(self, subscription: Subscription) -> None:
         interest = subscription.interest
-        group = self._groups.setdefault(interest, set())
-        group.add(subscription)
-        runs = runs_of(interest)
-        if runs is None:
-            self._broad.add(interest)
-        else:
-            for run_id in runs:
-                self._by_run.setdefault(run_id, set()).add(interest)
+        if interest not in self._groups:
+            self._groups[interest] = set()
+            self._routes[interest.scope.of_task_runs].add(interest)
+        self._groups[interest].add(subscription)
 
     def _remove(self, subscription: Subscription) -> None:
         interest = subscription.interest
         group = self._groups[interest]
         group.discard(subscription)
-        if group:
+        if not group:
+            del self._groups[interest]
+            self._routes[interest.scope.of_task_runs].remove(interest)
+
+
+class _Routes:
+    """Finds the interests that an event may concern, without asking each."""
+
+    def __init__(self) -> None:
+        self._by_run: dict[str, set[Interest]] = {}
+        self._by_task_run: dict[str, set[Interest]] = {}
+        self._broad: set[Interest] = set()
+
+    def interests_in(self, change: Change) -> Iterator[Interest]:
+        """Yield each interest that a change may concern once."""
+        yield from self._by_run.get(change.flow_run_id, ())
+        if self._by_task_run:
+            yield from self._by_task_run.get(change.task_run_id or "", ())
+        yield from self._broad
+
+    def add(self, interest: Interest) -> None:
+        """Find this interest from now on."""
+        index, ids = self._index_of(interest)
+        if index is None:
+            self._broad.add(interest)
             return
-        del self._groups[interest]
-        self._broad.discard(interest)
-        for run_id in runs_of(interest) or ():
-            interests = self._by_run[run_id]
+        for subject_id in ids:
+            index.setdefault(subject_id, set()).add(interest)
+
+    def remove(self, interest: Interest) -> None:
+        """Find this interest no longer."""
+        index, ids = self._index_of(interest)
+        if index is None:
+            self._broad.discard(interest)
+            return
+        for subject_id in ids:
+            interests = index[subject_id]
             interests.discard(interest)
             if not interests:
-                del self._by_run[run_id]
+                del index[subject_id]
+
+    def _index_of(
+        self, interest: Interest
+    ) -> tuple[dict[str, set[Interest]] | None, frozenset[str]]:
+        """Return where an interest is found, and under which ids; None among those that take all."""
+        scope = interest.scope
+        if scope.task_run_ids is not None:
+            return self._by_task_run, scope.task_run_ids
+        if scope.flow_run_ids is not None:
+            return self._by_run, scope.flow_run_ids
+        return None, frozenset()
 
 
 def judged(interest: Interest, event: Event) -> Told | None:
     """Return what to tell of an event; None if it does not concern the interest."""
-    runs = runs_of(interest)
-    if runs is not None and event.change.flow_run_id not in runs:
+    if not interest.scope.covers(event.change):
         return None
     kind = interest.judge(event)
     return None if kind is None else Told(event, kind)

@@ -6,14 +6,14 @@ is read from the log when somebody says that it is there, and now and then in ca
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import Final
 
 from headgate_server.metrics import Metrics
 from headgate_server.model.errors import HeadgateError, RevisionCompactedError
-from headgate_server.model.events import Event
+from headgate_server.model.events import Event, Scope
 from headgate_server.storage import events
 from headgate_server.storage.database import Connection, Database
 
@@ -159,14 +159,14 @@ class Tail:
         return True
 
     async def read(
-        self, after: int, limit: int, flow_run_ids: Collection[str] | None = None
+        self, after: int, limit: int, scope: Scope | None = None
     ) -> tuple[list[Event], int]:
         """Return events after a revision, and the revision up to which none is missing.
 
         Args:
             after: The revision after which to begin; not after the head.
             limit: Events at most.
-            flow_run_ids: Leave out events of other runs; None takes all. Events from memory are not left out.
+            scope: Leave out other events; None takes all. Events from memory are not left out.
 
         Raises:
             RevisionCompactedError: The log no longer reaches back so far.
@@ -177,9 +177,7 @@ class Tail:
             start = after + 1 - self._ring[0].revision
             taken = list(islice(self._ring, start, start + limit))
             return taken, taken[-1].revision if taken else after
-        (happened, is_all), oldest = await self._database.read(
-            _read_kept, after, limit, flow_run_ids
-        )
+        (happened, is_all), oldest = await self._database.read(_read_kept, after, limit, scope)
         if after < oldest:
             raise RevisionCompactedError(oldest)
         if not is_all:
@@ -189,10 +187,10 @@ class Tail:
 
 
 def _read_kept(
-    conn: Connection, after: int, limit: int, flow_run_ids: Collection[str] | None
+    conn: Connection, after: int, limit: int, scope: Scope | None
 ) -> tuple[tuple[list[Event], bool], int]:
     """Return events of the log and the oldest revision to read from, as of one moment."""
     return (
-        events.read(conn, after, limit, flow_run_ids),
+        events.read(conn, after, limit, scope),
         events.position(conn).oldest_revision,
     )

@@ -24,6 +24,7 @@ __all__ = [
     "SchemaInvalidError",
     "ValidationTooLongError",
     "check_answer",
+    "check_schema",
 ]
 
 
@@ -97,6 +98,23 @@ def check_answer(
     fault = _find_fault(prepared, answer, budget)
     if fault is not None:
         raise AnswerRefusedError(_place(fault.absolute_path), fault.message)
+
+
+def check_schema(schema: object, *, budget_seconds: float = BUDGET_SECONDS) -> None:
+    """Pass in silence if something is a JSON schema just as it stands.
+
+    Args:
+        schema: The schema as parsed JSON.
+        budget_seconds: How long the check may take.
+
+    Raises:
+        SchemaInvalidError: It is none, or nests too deeply.
+        ValidationTooLongError: The check was not done when the time was over.
+    """
+    try:
+        _check(schema, Budget(budget_seconds))
+    except RecursionError as error:
+        raise SchemaInvalidError("It is nested too deeply.") from error
 
 
 def _prepare(

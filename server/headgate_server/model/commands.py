@@ -33,6 +33,11 @@ class CreateFlowRun(Command, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     flow_version: str | None = None
     deployment_id: str | None = None
+    deployment_version: str | None = None
+    work_queue_id: str | None = None
+    work_queue_name: str | None = None
+    job_variables_json: str = "{}"
+    auto_scheduled: bool = False
     parent_task_run_id: str | None = None
     idempotency_key: str | None = None
     idempotency_ttl: timedelta | None = None
@@ -95,7 +100,7 @@ class UpdateFlowRun(Command, frozen=True, kw_only=True):
 
 
 class DeleteFlowRun(Command, frozen=True, kw_only=True):
-    """Delete a flow run with its states and inputs."""
+    """Delete a flow run with its states, inputs and task runs."""
 
     flow_run_id: str
     expected_version: int | None = None
@@ -147,34 +152,3 @@ class DeleteVariable(Command, frozen=True, kw_only=True):
 
     name: str
     request_id: str | None = None
-
-
-class WaitMode(StrEnum):
-    """Which of the runs must have ended."""
-
-    ALL = "ALL"
-    ANY = "ANY"
-
-
-class WatchRuns(Command, frozen=True, kw_only=True):
-    """Watch flow runs: those named by id, or all that match the query."""
-
-    flow_run_ids: tuple[str, ...] = ()
-    """Empty means by query."""
-    query: RunQuery = RunQuery()
-    resume_token: str = ""
-    send_initial_state: bool = False
-    until: WaitMode | None = None
-    """None never ends by itself. Needs `flow_run_ids`."""
-    progress_interval: timedelta = timedelta(seconds=15)
-    latest_only: bool = False
-
-
-class WatchInputs(Command, frozen=True, kw_only=True):
-    """Watch the inputs of one run."""
-
-    flow_run_id: str
-    key_prefix: str = ""
-    resume_token: str = ""
-    send_initial_state: bool = False
-    progress_interval: timedelta = timedelta(seconds=15)

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import TypeAlias
 
 import msgspec
 
@@ -18,8 +19,8 @@ class IntervalSchedule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
 
     interval: timedelta
     """Whole days keep the time of day through daylight saving, the rest is time as it passes. Positive."""
-    anchor_time: datetime
-    """One of the dates."""
+    anchor_time: datetime | None = None
+    """One of the dates. None, until the schedule is kept, for the time when it will be."""
     timezone: str = "UTC"
 
 
@@ -39,11 +40,16 @@ class RruleSchedule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     timezone: str = "UTC"
 
 
+ScheduleRule: TypeAlias = IntervalSchedule | CronSchedule | RruleSchedule
+"""When to run."""
+
+
 class DeploymentSchedule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One schedule of a deployment."""
 
     id: str
-    rule: IntervalSchedule | CronSchedule | RruleSchedule
+    """Empty until the schedule is kept."""
+    rule: ScheduleRule
     is_active: bool = True
     max_active_runs: int | None = None
     max_scheduled_runs: int | None = None
@@ -63,7 +69,6 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     description: str | None = None
     is_paused: bool = False
     schedules: tuple[DeploymentSchedule, ...] = ()
-    """The newest first."""
     tags: tuple[str, ...] = ()
     parameters_json: str = "{}"
     parameter_schema_json: str | None = None

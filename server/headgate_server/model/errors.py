@@ -2,6 +2,11 @@
 
 HeadgateError
 ├── InvalidRequestError           a field is wrong by itself
+├── UnfitRequestError             what is asked for does not fit a deployment
+│   ├── ParametersNotHydratedError
+│   ├── ParametersInvalidError
+│   ├── ParameterSchemaInvalidError
+│   └── JobVariablesInvalidError
 ├── PageTokenMismatchError        a page token that is not for this list
 ├── ResumeTokenMismatchError      a resume token that is not for this watch
 ├── NotFoundError
@@ -9,19 +14,31 @@ HeadgateError
 │   ├── FlowRunNotFoundError
 │   ├── TaskRunNotFoundError
 │   ├── FlowRunInputNotFoundError
+│   ├── ConcurrencyLimitNotFoundError
+│   ├── DeploymentNotFoundError
+│   ├── WorkPoolNotFoundError
+│   ├── WorkQueueNotFoundError
 │   └── VariableNotFoundError
 ├── AlreadyExistsError
 │   ├── InputKeyExistsError
+│   ├── TaskRunExistsError
+│   ├── WorkPoolExistsError
+│   ├── WorkQueueExistsError
 │   └── VariableExistsError
+├── WorkPoolNameReservedError     the name is not for callers
 ├── VersionMismatchError          the run has moved on
 ├── PreconditionError
 │   ├── StateNotAllowedError
 │   ├── DeploymentRequiredError
+│   ├── ParameterSchemaRequiredError
+│   ├── WorkPoolRequiredError
 │   ├── RequestIdReusedError
+│   ├── WorkQueueIsDefaultError
 │   ├── DataConflictError
 │   └── EpochChangedError
 ├── RevisionCompactedError        the log no longer reaches back so far
 ├── SlowConsumerError
+├── GraphTooLargeError
 ├── OverloadedError
 └── UnavailableError
     ├── DatabaseUnavailableError
@@ -84,6 +101,29 @@ class ResumeTokenMismatchError(HeadgateError):
         super().__init__("The resume token does not belong to a watch with these arguments.")
 
 
+class UnfitRequestError(HeadgateError):
+    """What is asked for does not fit the deployment; the text says where and why."""
+
+    def __init__(self, deployment_id: str, message: str) -> None:
+        super().__init__(message, deployment_id=deployment_id)
+
+
+class ParametersNotHydratedError(UnfitRequestError):
+    """A placeholder in the parameters cannot be filled in."""
+
+
+class ParametersInvalidError(UnfitRequestError):
+    """The parameters do not fit the schema that is enforced."""
+
+
+class ParameterSchemaInvalidError(UnfitRequestError):
+    """The schema of the parameters cannot be used."""
+
+
+class JobVariablesInvalidError(UnfitRequestError):
+    """The job variables do not fit the base job template of the work pool."""
+
+
 class NotFoundError(HeadgateError):
     """What the request names does not exist, or no longer."""
 
@@ -117,11 +157,56 @@ class FlowRunInputNotFoundError(NotFoundError):
         super().__init__("Flow run input not found", flow_run_id=flow_run_id, key=key)
 
 
+class ConcurrencyLimitNotFoundError(NotFoundError):
+    """There is no such concurrency limit, looked for by id or by tag."""
+
+    def __init__(self, limit_id: str | None = None, *, tag: str | None = None) -> None:
+        facts = {"concurrency_limit_id": limit_id} if tag is None else {"tag": tag}
+        super().__init__("Concurrency limit not found", **facts)
+
+
 class VariableNotFoundError(NotFoundError):
     """There is no variable with this name."""
 
     def __init__(self, name: str) -> None:
         super().__init__("Variable not found", name=name)
+
+
+class DeploymentNotFoundError(NotFoundError):
+    """There is no such deployment, looked for by id or by the names of its flow and of itself."""
+
+    def __init__(
+        self, deployment_id: str | None = None, *, flow_name: str = "", deployment_name: str = ""
+    ) -> None:
+        if deployment_id is not None:
+            super().__init__("Deployment not found", deployment_id=deployment_id)
+            return
+        super().__init__(
+            "Deployment not found", flow_name=flow_name, deployment_name=deployment_name
+        )
+
+
+class WorkPoolNotFoundError(NotFoundError):
+    """There is no work pool with this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f'Work pool "{name}" not found.', name=name)
+
+
+class WorkQueueNotFoundError(NotFoundError):
+    """There is no such work queue, looked for by id or within its work pool by name."""
+
+    def __init__(
+        self, queue_id: str | None = None, *, work_pool_name: str = "", name: str = ""
+    ) -> None:
+        if queue_id is not None:
+            super().__init__(f"Work queue with id {queue_id} not found", work_queue_id=queue_id)
+            return
+        super().__init__(
+            f"Work pool queue '{work_pool_name}/{name}' not found.",
+            work_pool_name=work_pool_name,
+            name=name,
+        )
 
 
 class AlreadyExistsError(HeadgateError):
@@ -137,6 +222,13 @@ class InputKeyExistsError(AlreadyExistsError):
         )
 
 
+class TaskRunExistsError(AlreadyExistsError):
+    """The id belongs to a task run that was created for something else."""
+
+    def __init__(self, task_run_id: str) -> None:
+        super().__init__("A task run with this id already exists.", task_run_id=task_run_id)
+
+
 class VariableExistsError(AlreadyExistsError):
     """There is a variable with this name."""
 
@@ -144,13 +236,41 @@ class VariableExistsError(AlreadyExistsError):
         super().__init__("A variable with this name already exists.", name=name)
 
 
+class WorkPoolExistsError(AlreadyExistsError):
+    """There is a work pool with this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__("A work pool with this name already exists.", name=name)
+
+
+class WorkQueueExistsError(AlreadyExistsError):
+    """The work pool has a queue with this name."""
+
+    def __init__(self, work_pool_name: str, name: str) -> None:
+        super().__init__(
+            "A work queue with this name already exists in the work pool.",
+            work_pool_name=work_pool_name,
+            name=name,
+        )
+
+
+class WorkPoolNameReservedError(HeadgateError):
+    """Names of work pools that begin like this one are not for callers."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__("Names of work pools that begin with 'prefect' are reserved.", name=name)
+
+
 class VersionMismatchError(HeadgateError):
     """The run is not at the version that the caller expected."""
 
-    def __init__(self, flow_run_id: str, expected: int, current: int) -> None:
+    def __init__(
+        self, run_id: str, expected: int, current: int, *, is_task_run: bool = False
+    ) -> None:
+        kind = "task run" if is_task_run else "flow run"
         super().__init__(
-            f"The flow run is at version {current}, not at version {expected}",
-            flow_run_id=flow_run_id,
+            f"The {kind} is at version {current}, not at version {expected}",
+            **{"task_run_id" if is_task_run else "flow_run_id": run_id},
             expected_version=expected,
             current_version=current,
         )
@@ -173,11 +293,43 @@ class DeploymentRequiredError(PreconditionError):
         )
 
 
+class ParameterSchemaRequiredError(PreconditionError):
+    """The schema of the parameters is to be enforced, and the deployment has none."""
+
+    def __init__(self, deployment_id: str) -> None:
+        super().__init__(
+            "Error updating deployment: Cannot update parameters because parameter schema enforcement is enabled and the"
+            " deployment does not have a valid parameter schema.",
+            deployment_id=deployment_id,
+        )
+
+
+class WorkPoolRequiredError(PreconditionError):
+    """A work queue was asked for, and the deployment has no work pool."""
+
+    def __init__(self, deployment_id: str) -> None:
+        super().__init__(
+            "The deployment has no work pool that could have the work queue.",
+            deployment_id=deployment_id,
+        )
+
+
 class RequestIdReusedError(PreconditionError):
     """The request id belongs to a different request."""
 
     def __init__(self, request_id: str) -> None:
         super().__init__("The request id was used for a different request.", request_id=request_id)
+
+
+class WorkQueueIsDefaultError(PreconditionError):
+    """The queue is the default queue of its work pool, which goes only with the work pool."""
+
+    def __init__(self, work_pool_name: str, name: str) -> None:
+        super().__init__(
+            "The default queue of a work pool cannot be deleted.",
+            work_pool_name=work_pool_name,
+            name=name,
+        )
 
 
 class DataConflictError(PreconditionError):
@@ -209,8 +361,20 @@ class RevisionCompactedError(HeadgateError):
 class SlowConsumerError(HeadgateError):
     """The watcher did not read for longer than the server waits."""
 
-    def __init__(self, resume_token: str) -> None:
-        super().__init__("The watcher reads too slowly.", resume_token=resume_token)
+    def __init__(self, resume_token: str | None = None) -> None:
+        facts = {} if resume_token is None else {"resume_token": resume_token}
+        super().__init__("The watcher reads too slowly.", **facts)
+
+
+class GraphTooLargeError(HeadgateError):
+    """The graph of the flow run has more nodes than the server gives, or does not fit in a message."""
+
+    def __init__(self, flow_run_id: str, most: int, *, is_in_bytes: bool = False) -> None:
+        unit = "bytes" if is_in_bytes else "nodes"
+        super().__init__(
+            f"The graph of flow run {flow_run_id} has more than {most} {unit}.",
+            **{"flow_run_id": flow_run_id, f"{unit}_max": most},
+        )
 
 
 class OverloadedError(HeadgateError):
@@ -250,8 +414,9 @@ class WatchAgedError(UnavailableError):
 
     retry_delay = timedelta()
 
-    def __init__(self, resume_token: str) -> None:
-        super().__init__("The watch has reached its greatest age.", resume_token=resume_token)
+    def __init__(self, resume_token: str | None = None) -> None:
+        facts = {} if resume_token is None else {"resume_token": resume_token}
+        super().__init__("The watch has reached its greatest age.", **facts)
 
 
 class RevisionNotReachedError(UnavailableError):

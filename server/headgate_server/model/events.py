@@ -51,6 +51,42 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     task_after: TaskRun | None = None
     """The task run after, without the data of its state; None for a deleted one and for other kinds."""
 
+    @property
+    def task_run_id(self) -> str | None:
+        """The task run; None for other kinds."""
+        task_run = self.task_after or self.task_before
+        return None if task_run is None else task_run.id
+
+    @property
+    def subject_id(self) -> str:
+        """What changed: the task run, or else the run, for inputs the run that they belong to."""
+        return self.task_run_id or self.flow_run_id
+
+    @property
+    def is_deletion(self) -> bool:
+        """Whether what changed, a run or a task run, is there no more."""
+        return self.after is None and self.task_after is None
+
+
+class Scope(msgspec.Struct, frozen=True, kw_only=True):
+    """Which events may concern somebody, told by what stands beside them in the log. Others surely do not."""
+
+    of_task_runs: bool = False
+    """Whether they tell of task runs, or else of runs and inputs."""
+    flow_run_ids: frozenset[str] | None = None
+    """Only those of these runs, for inputs and task runs of the runs that they belong to; None takes all."""
+    task_run_ids: frozenset[str] | None = None
+    """Only those of these task runs; None takes all."""
+
+    def covers(self, change: Change) -> bool:
+        """Return whether an event of this change is in scope."""
+        task_run_id = change.task_run_id
+        return (
+            (task_run_id is not None) is self.of_task_runs
+            and (self.flow_run_ids is None or change.flow_run_id in self.flow_run_ids)
+            and (self.task_run_ids is None or task_run_id in self.task_run_ids)
+        )
+
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """A change with its place in the log."""

@@ -151,6 +151,8 @@ class DeploymentFilter(Filter, frozen=True, kw_only=True):
     id: IdFilter | None = None
     name: NameFilter | None = None
     paused: EqualFilter | None = None
+    is_schedule_active: EqualFilter | None = None
+    """Whether it is not paused."""
     tags: TagsFilter | None = None
     work_queue_name: AnyFilter | None = None
 

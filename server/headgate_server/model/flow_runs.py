@@ -51,7 +51,7 @@ class FlowRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     work_queue_name: str | None = None
     """The name that the queue has, or had when it was deleted."""
     work_pool_name: str | None = None
-    """Not kept: the name that the pool of the queue has."""
+    """The name that the pool of the queue has, when the run is read."""
     parent_task_run_id: str | None = None
     idempotency_key: str | None = None
     tags: tuple[str, ...] = ()

@@ -26,6 +26,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     state_message_bytes: int = 64 * 1024
     waiting_writes: int = 10_000
     variable_characters: int = 5000
+    cache_key_characters: int = 2000
     request_id_window: timedelta = timedelta(hours=24)
     history_retention: timedelta = timedelta(days=7)
     wait: timedelta = timedelta(seconds=30)
@@ -43,3 +44,4 @@ class ServerInfo(msgspec.Struct, frozen=True, kw_only=True):
     oldest_revision: int
     epoch: str
     schema_revision: str
+    watch_count: int

@@ -38,6 +38,10 @@ LATE_NAME: Final = "Late"
 AWAITING_RETRY_NAME: Final = "AwaitingRetry"
 RESUMING_NAME: Final = "Resuming"
 SUSPENDED_NAME: Final = "Suspended"
+CACHED_NAME: Final = "Cached"
+NOT_READY_NAME: Final = "NotReady"
+RETRYING_NAME: Final = "Retrying"
+RERUNNING_NAME: Final = "Rerunning"
 
 
 class RunInputKeyset(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -61,7 +65,7 @@ class StateDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """What some states need to say besides their type and name."""
 
     task_run_id: str | None = None
-    """For states of a subflow run: the task run in the parent that stands for it."""
+    """For states of a task run: that task run. For states of a subflow run: the task run in the parent that stands for it."""
     scheduled_time: datetime | None = None
     """Earliest start. Always set on a SCHEDULED state."""
     pause_expire_time: datetime | None = None

@@ -5,6 +5,7 @@ from enum import StrEnum
 import msgspec
 
 from headgate_server.model.flow_runs import FlowRun
+from headgate_server.model.task_runs import TaskRun
 
 
 class VerdictStatus(StrEnum):
@@ -26,6 +27,21 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     status: VerdictStatus
     run: FlowRun
     """The run after the proposal, with its current state."""
+    is_written: bool = False
+    """Whether this proposal wrote a state, the proposed one or a substitute."""
+    reason: str | None = None
+    delay_seconds: int = 0
+    """For WAIT: whole seconds until the proposal may succeed."""
+    revision: int = 0
+    """Revision of the change in the log; 0 when nothing was written."""
+
+
+class TaskVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to one proposal for a task run, with the task run as it now stands."""
+
+    status: VerdictStatus
+    task_run: TaskRun
+    """The task run after the proposal, with its current state."""
     is_written: bool = False
     """Whether this proposal wrote a state, the proposed one or a substitute."""
     reason: str | None = None

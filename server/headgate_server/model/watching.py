@@ -8,6 +8,7 @@ import msgspec
 from headgate_server.model.events import Event
 from headgate_server.model.flow_runs import FlowRun
 from headgate_server.model.inputs import FlowRunInput
+from headgate_server.model.task_runs import TaskRun
 
 
 class NoticeKind(StrEnum):
@@ -16,7 +17,7 @@ class NoticeKind(StrEnum):
     CHANGED = "CHANGED"
     """The event itself: a state change, an update or a deletion of something that matches."""
     LEFT = "LEFT"
-    """The event made a run stop matching."""
+    """The event made a run stop matching, or showed that it no longer does."""
     SNAPSHOT = "SNAPSHOT"
     """Something that matched when the watch began."""
     SNAPSHOT_COMPLETE = "SNAPSHOT_COMPLETE"
@@ -41,6 +42,8 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """For SNAPSHOT of a run."""
     input: FlowRunInput | None = None
     """For SNAPSHOT of an input."""
+    task_run: TaskRun | None = None
+    """For SNAPSHOT of a task run."""
     is_fragment: bool = False
     """Whether more of the same call follows."""
     is_coalesced: bool = False

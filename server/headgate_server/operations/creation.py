@@ -12,6 +12,7 @@ from headgate_server.model.events import Change, EventKind
 from headgate_server.model.flow_runs import FlowRun, FlowRunPolicy
 from headgate_server.model.ids import new_id
 from headgate_server.model.names import random_name
+from headgate_server.operations.mirroring import mirror
 from headgate_server.orchestration.engine import orchestrate
 from headgate_server.orchestration.policies import MINIMAL_FLOW_POLICY
 from headgate_server.storage import flow_runs, flows, idempotency_keys
@@ -40,7 +41,7 @@ def create_all(
     batch = _Batch(conn, now, commands)
     outcomes = [batch.create(command) for command in commands]
     batch.write()
-    return outcomes
+    return mirror(conn, now, outcomes, lambda answer: answer.created)
 
 
 class _Batch:
@@ -106,13 +107,17 @@ class _Batch:
             update_time=self._now,
             flow_version=command.flow_version,
             deployment_id=command.deployment_id,
+            deployment_version=command.deployment_version,
+            work_queue_id=command.work_queue_id,
+            work_queue_name=command.work_queue_name,
+            auto_scheduled=command.auto_scheduled,
             parent_task_run_id=command.parent_task_run_id,
             idempotency_key=command.idempotency_key or None,
             tags=command.tags,
             policy=FlowRunPolicy(retries=command.retries, retry_delay=command.retry_delay),
             parameters_json=command.parameters_json,
             context_json=command.context_json,
-            job_variables_json="{}",
+            job_variables_json=command.job_variables_json,
         )
         decision = orchestrate(
             bare, command.state, policy=MINIMAL_FLOW_POLICY, now=self._now, state_id=new_id()

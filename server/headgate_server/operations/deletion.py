@@ -10,7 +10,8 @@ from headgate_server.model.commands import DeleteFlowRun
 from headgate_server.model.errors import FlowRunNotFoundError, HeadgateError, VersionMismatchError
 from headgate_server.model.events import Change, EventKind
 from headgate_server.model.flow_runs import FlowRun
-from headgate_server.storage import flow_runs, inputs
+from headgate_server.model.task_runs import TaskRun
+from headgate_server.storage import flow_runs, inputs, task_runs
 from headgate_server.storage.database import Connection
 from headgate_server.storage.flow_runs import Loaded
 from headgate_server.storage.writer import LostRace, Outcome, Written
@@ -47,21 +48,25 @@ def delete_runs(
 ) -> dict[str, tuple[Change, ...]]:
     """Delete runs at the editions they were loaded at.
 
-    Their subflow runs stay and lose their parent.
+    Their subflow runs stay and lose their parent. Slots that their task runs hold are free again.
 
     Returns:
-        What to note in the log for each run that was deleted: its inputs, then itself, then its subflow runs. Runs that
-        had moved on are left out.
+        What to note in the log for each run that was deleted: its inputs and task runs, then itself, then its subflow runs.
+        Runs that had moved on are left out.
     """
     if not going:
         return {}
+    # What is with the runs now is all that goes with them.
+    flow_runs.lock(conn, list(going))
     left: dict[str, list[Change]] = {run_id: [] for run_id in going}
     for each in inputs.of_runs(conn, list(going)):
         run_id = each.flow_run_id
         left[run_id].append(Change(kind=EventKind.INPUT_DELETED, flow_run_id=run_id, input=each))
-    orphans = flow_runs.load(
-        conn, [each for each in flow_runs.subflows_of(conn, list(going)) if each not in going]
-    )
+    for task_run in task_runs.lock_of_flow_runs(conn, list(going)):
+        left[task_run.flow_run_id].append(_task_deleted(task_run))
+    subflows = [each for each in flow_runs.subflows_of(conn, list(going)) if each not in going]
+    flow_runs.lock(conn, subflows)
+    orphans = flow_runs.load(conn, subflows)
     gone = flow_runs.delete(conn, [(run_id, each.edition) for run_id, each in going.items()])
     changes = {
         run_id: (
@@ -78,26 +83,32 @@ def delete_runs(
     }
     if orphans and changes:
         last = next(reversed(changes))
-        changes[last] += _orphaned(conn, now, orphans)
+        changes[last] += detached(conn, now, orphans)
     return changes
 
 
-def _orphaned(conn: Connection, now: datetime, orphans: Mapping[str, Loaded]) -> tuple[Change, ...]:
+def _task_deleted(task_run: TaskRun) -> Change:
+    return Change(
+        kind=EventKind.TASK_DELETED, flow_run_id=task_run.flow_run_id, task_before=task_run
+    )
+
+
+def detached(conn: Connection, now: datetime, orphans: Mapping[str, Loaded]) -> tuple[Change, ...]:
     """Take the parent from subflow runs; the database has done so in their columns already."""
-    detached = {
+    freed = {
         run_id: replace(each.run, parent_task_run_id=None, update_time=now)
         for run_id, each in orphans.items()
     }
-    kept = flow_runs.update(conn, [(run, orphans[run_id]) for run_id, run in detached.items()])
+    kept = flow_runs.update(conn, [(run, orphans[run_id]) for run_id, run in freed.items()])
     return tuple(
         Change(
             kind=EventKind.RUN_UPDATE,
             flow_run_id=run_id,
             before=orphans[run_id].run,
-            after=detached[run_id],
+            after=freed[run_id],
             flow=orphans[run_id].flow,
         )
-        for run_id in kept
+        for run_id in sorted(kept)
     )
 
 

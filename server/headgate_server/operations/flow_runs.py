@@ -1,5 +1,7 @@
 """Flow runs: created, read, changed and deleted. Their states are the business of `transitions`."""
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import Final
 
 from headgate_server.feed.tail import Tail
@@ -11,8 +13,9 @@ from headgate_server.model.paging import Page, PageRequest
 from headgate_server.model.states import State
 from headgate_server.operations.creation import CreatedFlowRun, create_all
 from headgate_server.operations.deletion import DeletedFlowRun, delete_all
+from headgate_server.operations.job_variables import JobVariables
 from headgate_server.operations.updates import ChangedFlowRun, update_all
-from headgate_server.storage import flow_run_lists
+from headgate_server.storage import flow_run_lists, flow_runs
 from headgate_server.storage.database import Database
 from headgate_server.storage.gathering import Gathering
 from headgate_server.storage.writer import Work, Writer
@@ -24,12 +27,15 @@ REACH_SECONDS: Final = 2.0
 class FlowRuns:
     """Creates, reads, changes and deletes flow runs."""
 
-    def __init__(self, database: Database, writer: Writer, tail: Tail) -> None:
+    def __init__(
+        self, database: Database, writer: Writer, tail: Tail, *, clock: Callable[[], datetime]
+    ) -> None:
         self._database = database
         self._writer = writer
         self._tail = tail
-        self._full = Gathering(database, is_full=True)
-        self._basic = Gathering(database, is_full=False)
+        self._job_variables = JobVariables(database, clock=clock)
+        self._full = Gathering(database, flow_runs.load_full)
+        self._basic = Gathering(database, flow_runs.load_basic)
         self._create = Work(create_all, CreatedFlowRun)
         self._update = Work(update_all, ChangedFlowRun)
         self._delete = Work(delete_all, DeletedFlowRun)
@@ -51,7 +57,7 @@ class FlowRuns:
             FlowRunNotFoundError: There is no such run.
             RevisionNotReachedError: The revision asked for is not reached in time.
         """
-        await self._reach(min_revision)
+        await reach(self._tail, min_revision)
         run = await (self._full if is_full else self._basic).get(flow_run_id)
         if run is None:
             raise FlowRunNotFoundError(flow_run_id)
@@ -72,7 +78,7 @@ class FlowRuns:
             PageTokenMismatchError: The token belongs to another list.
             RevisionNotReachedError: The revision asked for is not reached in time.
         """
-        await self._reach(min_revision)
+        await reach(self._tail, min_revision)
         return await self._database.read(
             flow_run_lists.list_page, query, sort, page, is_full=is_full
         )
@@ -97,12 +103,14 @@ class FlowRuns:
             VersionMismatchError: The run is not at the version expected.
             StateNotAllowedError: Job variables, and the run is not SCHEDULED.
             DeploymentRequiredError: Job variables, and the run has no deployment.
+            JobVariablesInvalidError: They do not fit the template of the work pool.
             RequestIdReusedError: The request id belongs to another request.
         """
+        await self._job_variables.check(command)
         return await self._writer.write(self._update, command)
 
     async def delete(self, command: DeleteFlowRun) -> int:
-        """Delete a run with its states and inputs; return the revision of the change.
+        """Delete a run with its states, inputs and task runs; return the revision of the change.
 
         Raises:
             FlowRunNotFoundError: There is no such run.
@@ -111,9 +119,12 @@ class FlowRuns:
         """
         return (await self._writer.write(self._delete, command)).revision
 
-    async def _reach(self, min_revision: int) -> None:
-        """Make sure that what is read next is not from before a revision."""
-        if min_revision > self._tail.head and not await self._tail.reach(
-            min_revision, REACH_SECONDS
-        ):
-            raise RevisionNotReachedError(min_revision, self._tail.head)
+
+async def reach(tail: Tail, min_revision: int) -> None:
+    """Make sure that what is read next is not from before a revision.
+
+    Raises:
+        RevisionNotReachedError: The revision is not reached in time.
+    """
+    if min_revision > tail.head and not await tail.reach(min_revision, REACH_SECONDS):
+        raise RevisionNotReachedError(min_revision, tail.head)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Final
 
 import msgspec
@@ -10,17 +11,17 @@ from msgspec.structs import replace
 from headgate_server.model.commands import CreateFlow, DeleteFlow
 from headgate_server.model.errors import DataConflictError, FlowNotFoundError
 from headgate_server.model.events import Change
-from headgate_server.model.filters import FlowFilter, FlowRunFilter
+from headgate_server.model.filters import RunQuery
 from headgate_server.model.flows import Flow, FlowSort
 from headgate_server.model.ids import new_id
 from headgate_server.model.paging import Page, PageRequest
 from headgate_server.operations.deletion import delete_runs
 from headgate_server.storage import flow_lists, flow_runs, flows
 from headgate_server.storage.database import Connection, Database
-from headgate_server.storage.writer import LostRace, Outcome, Work, Writer, Written
+from headgate_server.storage.writer import LostRace, Outcome, Unfinished, Work, Writer, Written
 
 _RUNS_AT_ONCE: Final = 500
-"""Runs that one round of statements deletes: enough to be fast, few enough to hold their inputs."""
+"""Runs that one transaction deletes: enough to be fast, few enough to hold all there is to say of them."""
 
 
 class CreatedFlow(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +37,19 @@ class TagFlow(msgspec.Struct, frozen=True, kw_only=True):
 
     flow_id: str
     tags: tuple[str, ...]
+
+
+class FlowDeletion(msgspec.Struct, frozen=True, kw_only=True):
+    """Delete a flow, or what is left of it."""
+
+    request: DeleteFlow
+    deleted_flow_runs: int = 0
+    """How many of its runs are deleted already."""
+
+    @property
+    def request_id(self) -> str | None:
+        """The id of the request, by which a repeat is known."""
+        return self.request.request_id
 
 
 class DeletedFlow(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,23 +93,17 @@ class Flows:
             raise FlowNotFoundError(flow_id, name=name)
         return flow
 
-    async def list_page(
-        self,
-        matching: FlowFilter | None,
-        with_runs: FlowRunFilter | None,
-        sort: FlowSort,
-        page: PageRequest,
-    ) -> Page[Flow]:
-        """Return a page of the flows that match, and that have a run that matches.
+    async def list_page(self, query: RunQuery, sort: FlowSort, page: PageRequest) -> Page[Flow]:
+        """Return a page of the flows that match, and that have what else is asked for.
 
         Raises:
             PageTokenMismatchError: The token belongs to another list.
         """
-        return await self._database.read(flow_lists.list_page, matching, with_runs, sort, page)
+        return await self._database.read(flow_lists.list_page, query, sort, page)
 
-    async def count(self, matching: FlowFilter | None, with_runs: FlowRunFilter | None) -> int:
-        """Return how many flows match, and have a run that matches."""
-        return await self._database.read(flow_lists.count, matching, with_runs)
+    async def count(self, query: RunQuery) -> int:
+        """Return how many flows match, and have what else is asked for."""
+        return await self._database.read(flow_lists.count, query)
 
     async def update_tags(self, flow_id: str, tags: tuple[str, ...]) -> Flow:
         """Replace the tags of a flow, and return it as it now stands.
@@ -108,11 +116,14 @@ class Flows:
     async def delete(self, command: DeleteFlow) -> int:
         """Delete a flow with its runs, their states and their inputs; return how many runs that were.
 
+        Runs go some hundred in a transaction, and the flow with the last of them.
+
         Raises:
             FlowNotFoundError: There is no such flow.
             RequestIdReusedError: The request id belongs to another request.
         """
-        return (await self._writer.write(self._delete, command)).deleted_flow_runs
+        deletion = FlowDeletion(request=command)
+        return (await self._writer.write(self._delete, deletion)).deleted_flow_runs
 
 
 def _create_all(
@@ -155,27 +166,34 @@ def _tag_all(conn: Connection, now: datetime, commands: Sequence[TagFlow]) -> li
 
 
 def _delete_all(
-    conn: Connection, now: datetime, commands: Sequence[DeleteFlow]
-) -> list[Outcome[DeletedFlow]]:
-    """Delete flows with their runs. The first to ask for one gets it."""
-    standing = flows.lock(conn, list({each.flow_id for each in commands}))
-    outcomes: list[Outcome[DeletedFlow]] = []
+    conn: Connection, now: datetime, commands: Sequence[FlowDeletion]
+) -> list[Outcome[DeletedFlow] | Unfinished]:
+    """Delete flows whose last runs go with them, and some runs of those that have more. The first to ask for one gets it."""
+    standing = flows.lock(conn, list({each.request.flow_id for each in commands}))
+    shrinking: set[str] = set()
+    outcomes: list[Outcome[DeletedFlow] | Unfinished] = []
     for command in commands:
-        if standing.pop(command.flow_id, None) is None:
-            outcomes.append(FlowNotFoundError(command.flow_id))
+        flow_id = command.request.flow_id
+        if flow_id in shrinking:
+            outcomes.append(Unfinished(command))
             continue
-        run_ids = flows.lock_runs(conn, command.flow_id)
-        changes = _delete_runs(conn, now, run_ids)
-        flows.delete_flow(conn, command.flow_id)
-        outcomes.append(Written(DeletedFlow(deleted_flow_runs=len(run_ids)), changes))
+        if standing.pop(flow_id, None) is None:
+            outcomes.append(FlowNotFoundError(flow_id))
+            continue
+        run_ids = flows.lock_runs(conn, flow_id, _RUNS_AT_ONCE + 1)
+        is_last = len(run_ids) <= _RUNS_AT_ONCE
+        changes = _delete_runs(conn, now, run_ids[:_RUNS_AT_ONCE])
+        deleted = command.deleted_flow_runs + min(len(run_ids), _RUNS_AT_ONCE)
+        if is_last:
+            flows.delete_flow(conn, flow_id)
+            outcomes.append(Written(DeletedFlow(deleted_flow_runs=deleted), changes))
+        else:
+            shrinking.add(flow_id)
+            outcomes.append(Unfinished(replace(command, deleted_flow_runs=deleted), changes))
     return outcomes
 
 
 def _delete_runs(conn: Connection, now: datetime, run_ids: Sequence[str]) -> tuple[Change, ...]:
-    """Delete runs that are locked, a number of them at once, and return what to note in the log."""
-    changes: list[Change] = []
-    for start in range(0, len(run_ids), _RUNS_AT_ONCE):
-        going = flow_runs.load(conn, run_ids[start : start + _RUNS_AT_ONCE])
-        for of_one_run in delete_runs(conn, now, dict(sorted(going.items()))).values():
-            changes += of_one_run
-    return tuple(changes)
+    """Delete runs that are locked, and return what to note in the log."""
+    going = flow_runs.load(conn, run_ids)
+    return tuple(chain.from_iterable(delete_runs(conn, now, dict(sorted(going.items()))).values()))

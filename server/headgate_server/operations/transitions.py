@@ -24,8 +24,9 @@ from headgate_server.model.ids import new_id
 from headgate_server.model.inputs import FlowRunInput
 from headgate_server.model.states import State, StateType
 from headgate_server.model.verdicts import Verdict
-from headgate_server.orchestration.engine import Decision, orchestrate
-from headgate_server.orchestration.policies import MARK_LATE_POLICY, Policy, policy_for
+from headgate_server.operations.mirroring import mirror
+from headgate_server.orchestration.engine import FlowDecision, orchestrate
+from headgate_server.orchestration.policies import MARK_LATE_POLICY, FlowPolicy, policy_for
 from headgate_server.storage import flow_runs, inputs
 from headgate_server.storage.database import Connection
 from headgate_server.storage.writer import LostRace, Outcome, Work, Writer, Written
@@ -63,7 +64,11 @@ class Transitions:
 
 
 def carry_out(
-    conn: Connection, now: datetime, proposals: Sequence[Proposal], *, policy: Policy | None = None
+    conn: Connection,
+    now: datetime,
+    proposals: Sequence[Proposal],
+    *,
+    policy: FlowPolicy | None = None,
 ) -> list[Outcome[Verdict]]:
     """Judge proposals in order and write what is let through.
 
@@ -104,7 +109,7 @@ class _Batch:
         for run_id, data in (flow_runs.current_data(self._conn, ended) if ended else {}).items():
             self._runs[run_id] = _with_data(self._runs[run_id], data)
 
-    def judge(self, proposal: Proposal, policy: Policy | None) -> Outcome[Verdict]:
+    def judge(self, proposal: Proposal, policy: FlowPolicy | None) -> Outcome[Verdict]:
         """Decide one proposal on the run as the ones before it left it."""
         run = self._runs.get(proposal.flow_run_id)
         if run is None:
@@ -133,7 +138,7 @@ class _Batch:
         )
 
     def _inputs_of(
-        self, proposal: Proposal, decision: Decision
+        self, proposal: Proposal, decision: FlowDecision
     ) -> tuple[list[FlowRunInput], list[FlowRunInput]]:
         """Return the inputs that go and those that come with a state, if it is the proposed one."""
         if not decision.is_accepted_as_proposed:
@@ -162,7 +167,7 @@ class _Batch:
         return replaced, created
 
     def _keep(
-        self, decision: Decision, replaced: list[FlowRunInput], created: list[FlowRunInput]
+        self, decision: FlowDecision, replaced: list[FlowRunInput], created: list[FlowRunInput]
     ) -> None:
         """Note what a decision writes, for the proposals that follow and for the database."""
         assert decision.written is not None
@@ -193,6 +198,7 @@ class _Batch:
             self._write_along(lost)
             if lost:
                 outcomes = [_unless_lost(outcome, lost) for outcome in outcomes]
+            outcomes = mirror(self._conn, self._now, outcomes, lambda verdict: verdict.is_written)
         return self._unless_overtaken(self._with_results(outcomes), held)
 
     def _write_along(self, lost: set[str]) -> None:
@@ -267,7 +273,7 @@ def _pairs_of(proposals: Sequence[Proposal]) -> list[tuple[str, str]]:
     return pairs
 
 
-def _verdict(decision: Decision) -> Verdict:
+def _verdict(decision: FlowDecision) -> Verdict:
     return Verdict(
         status=decision.status,
         run=decision.run,
@@ -280,7 +286,7 @@ def _verdict(decision: Decision) -> Verdict:
 def _changes(
     flow: Flow,
     before: FlowRun,
-    decision: Decision,
+    decision: FlowDecision,
     replaced: list[FlowRunInput],
     created: list[FlowRunInput],
 ) -> tuple[Change, ...]:

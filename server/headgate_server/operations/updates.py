@@ -1,6 +1,6 @@
 """Updates of flow runs, many at once inside the writer's transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -18,7 +18,7 @@ from headgate_server.model.events import Change, EventKind
 from headgate_server.model.flow_runs import FlowRun
 from headgate_server.model.names import random_name
 from headgate_server.model.states import StateType
-from headgate_server.storage import flow_runs
+from headgate_server.storage import deployments, flow_runs
 from headgate_server.storage.database import Connection
 from headgate_server.storage.writer import LostRace, Outcome, Written
 
@@ -39,11 +39,12 @@ def update_all(
     """Replace fields of runs."""
     loaded = flow_runs.load(conn, list({each.flow_run_id for each in commands}))
     full = flow_runs.load_full(conn, list(loaded))
+    deployed = _deployments_of_job_variables(conn, commands, full)
     outcomes: list[Outcome[ChangedFlowRun]] = []
     named: dict[str, set[FlowRunField]] = {}
     for command in commands:
         run_id = command.flow_run_id
-        if refusal := _refusal(command, full.get(run_id)):
+        if refusal := _refusal(command, full.get(run_id), deployed):
             outcomes.append(refusal)
             continue
         before, full[run_id] = full[run_id], _updated(full[run_id], command, now)
@@ -70,14 +71,13 @@ def update_all(
     ]
 
 
-def _refusal(command: UpdateFlowRun, run: FlowRun | None) -> HeadgateError | None:
-    """Return why an update cannot be made; None if it can."""
-    if run is None:
-        return FlowRunNotFoundError(command.flow_run_id)
-    if command.expected_version not in {None, run.version}:
-        return VersionMismatchError(run.id, command.expected_version or 0, run.version)
-    if FlowRunField.JOB_VARIABLES_JSON not in command.fields or command.job_variables_json is None:
-        return None
+def refusal_of_job_variables(run: FlowRun, deployed: Collection[str]) -> HeadgateError | None:
+    """Return why a run cannot be given job variables, whichever they are; None if it can.
+
+    Args:
+        run: The run.
+        deployed: Has the deployment of the run, if it still exists.
+    """
     if run.state is None:
         return StateNotAllowedError(
             "Flow run state is required to update job variables but none exists",
@@ -89,8 +89,33 @@ def _refusal(command: UpdateFlowRun, run: FlowRun | None) -> HeadgateError | Non
             flow_run_id=run.id,
             state_type=run.state.type,
         )
-    # Runs may name deployments, but none is kept here yet that could say which variables it takes.
-    return DeploymentRequiredError(run.id)
+    return None if run.deployment_id in deployed else DeploymentRequiredError(run.id)
+
+
+def _refusal(
+    command: UpdateFlowRun, run: FlowRun | None, deployed: Collection[str]
+) -> HeadgateError | None:
+    """Return why an update cannot be made; None if it can."""
+    if run is None:
+        return FlowRunNotFoundError(command.flow_run_id)
+    if command.expected_version not in {None, run.version}:
+        return VersionMismatchError(run.id, command.expected_version or 0, run.version)
+    return refusal_of_job_variables(run, deployed) if gives_job_variables(command) else None
+
+
+def gives_job_variables(command: UpdateFlowRun) -> bool:
+    """Return whether a run is to get job variables; to clear them needs nothing."""
+    is_named = FlowRunField.JOB_VARIABLES_JSON in command.fields
+    return is_named and command.job_variables_json is not None
+
+
+def _deployments_of_job_variables(
+    conn: Connection, commands: Sequence[UpdateFlowRun], runs: Mapping[str, FlowRun]
+) -> set[str]:
+    """Return the deployments that exist among those of the runs that are to get job variables."""
+    run_ids = {each.flow_run_id for each in commands if gives_job_variables(each)}
+    named = {runs[run_id].deployment_id for run_id in run_ids if run_id in runs}
+    return deployments.existing(conn, [each for each in named if each is not None])
 
 
 def _updated(run: FlowRun, command: UpdateFlowRun, now: datetime) -> FlowRun:

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import msgspec
 
-from headgate_server.model.commands import WaitMode, WatchRuns
 from headgate_server.model.errors import FlowRunNotFoundError, WatchAgedError
 from headgate_server.model.flow_runs import FlowRun
+from headgate_server.model.watch_commands import WaitMode, WatchRuns
 from headgate_server.operations.watch import Watching
 from headgate_server.storage import flow_runs
 from headgate_server.storage.database import Connection, Database

@@ -1,27 +1,30 @@
 """Drafts: a proposal on its way through the rules. Knows no rule, no clock and no storage."""
 
-from datetime import datetime
-from typing import Self
+from datetime import datetime, timedelta
+from typing import Generic, Self, TypeAlias, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
-from headgate_server.model.flow_runs import FlowRun, FlowRunPolicy
+from headgate_server.model.flow_runs import FlowRun
 from headgate_server.model.states import DEFAULT_NAMES, ProposedState, State
+from headgate_server.model.task_runs import TaskRun
 from headgate_server.model.verdicts import VerdictStatus
 
+R = TypeVar("R", FlowRun, TaskRun)
 
-class Draft(msgspec.Struct, frozen=True, kw_only=True):
+
+class Draft(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
     """A proposed state, the run it is meant for, and the verdict so far.
 
     A rule takes a draft and returns one: the same if it has no objection, else what one of the
     methods below makes of it. The first verdict other than ACCEPT is the last word.
     """
 
-    run: FlowRun
-    """The run as stored. What a rule wants changed goes into `run_policy`."""
-    run_policy: FlowRunPolicy
-    """The policy that the run shall have if this draft is written."""
+    run: R
+    """The run as stored."""
+    amended: R
+    """The run with what the rules change on it, should this draft be written."""
     proposed: ProposedState
     """What shall be written: as asked for, completed by a rule, or put in its place."""
     now: datetime
@@ -47,7 +50,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
             LookupError: the run has no state; the policy row of the asking rule is wrong.
         """
         if self.run.state is None:
-            message = f"Flow run {self.run.id} has no state to be left."
+            message = f"Run {self.run.id} has no state to be left."
             raise LookupError(message)
         return self.run.state
 
@@ -61,9 +64,9 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
         """Complete the proposed state with what it left out."""
         return replace(self, proposed=proposed)
 
-    def change_policy(self, run_policy: FlowRunPolicy) -> Self:
-        """Change the run's policy, should this draft be written."""
-        return replace(self, run_policy=run_policy)
+    def amend(self, **members: object) -> Self:
+        """Change members of the run, should this draft be written."""
+        return replace(self, amended=replace(self.amended, **members))
 
     def refuse(self, reason: str) -> Self:
         """Reject the proposal and write nothing."""
@@ -73,7 +76,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
         """Reject the proposal and write another state in its place.
 
         That state answers the proposal, so it bears its transition id: a repeat is known for one.
-        What earlier rules changed on the run's policy was meant for the proposed state and goes.
+        What earlier rules changed on the run was meant for the proposed state and goes.
         """
         transition_id = self.proposed.details.transition_id
         if transition_id is not None:
@@ -84,7 +87,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
             status=VerdictStatus.REJECT,
             reason=reason,
             proposed=instead,
-            run_policy=self.run.policy,
+            amended=self.run,
         )
 
     def abort(self, reason: str) -> Self:
@@ -100,3 +103,42 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
             delay_seconds=delay_seconds,
             is_to_be_written=False,
         )
+
+
+FlowDraft: TypeAlias = Draft[FlowRun]
+"""A draft for a flow run."""
+
+
+class TagLimit(msgspec.Struct, frozen=True, kw_only=True):
+    """A concurrency limit on a tag of a task run."""
+
+    tag: str
+    slots: int
+    """How many task runs may hold a slot at once."""
+    held_by_others: int
+    """How many slots other task runs hold."""
+
+
+class TaskFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the rules for task runs need to know besides the task run."""
+
+    flow_run: FlowRun | None = None
+    """The flow run that the task run belongs to; None if no rule asks about it."""
+    cached: State | None = None
+    """The result that is kept under the cache key of the proposal, with its data."""
+    limits: tuple[TagLimit, ...] = ()
+    """The limits on the tags of the task run, in the order of tags."""
+    slot_wait: timedelta = timedelta(seconds=30)
+    """How long to wait for a slot before asking again."""
+    chance: float = 0.5
+    """Drawn at random from 0 up to, but not including, 1."""
+
+
+class TaskDraft(Draft[TaskRun], frozen=True, kw_only=True):
+    """A draft for a task run."""
+
+    facts: TaskFacts
+    takes_slots: bool = False
+    """Whether the task run, should the proposal be accepted, holds a slot of each of the limits."""
+    shares_result: bool = False
+    """Whether others may take over the result, should the proposal be accepted."""

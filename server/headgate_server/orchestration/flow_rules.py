@@ -11,41 +11,29 @@ from msgspec.structs import replace
 
 from headgate_server.model.flow_runs import FlowRun, RetryType
 from headgate_server.model.states import (
-    AWAITING_RETRY_NAME,
     LATE_NAME,
     RESUMING_NAME,
     SUSPENDED_NAME,
     TERMINAL,
     ProposedState,
     State,
-    StateDetails,
     StateType,
 )
-from headgate_server.orchestration.draft import Draft
-from headgate_server.orchestration.results import UNKNOWN_RESULT, is_persisted, is_reference
-
-ALREADY_MADE: Final = "This run has already made this state transition."
-
-
-def refuse_the_same_transition_twice(draft: Draft) -> Draft:
-    """Refuse a transition whose id the run has seen before."""
-    return draft.refuse(ALREADY_MADE) if draft.repeats_a_transition else draft
-
+from headgate_server.orchestration.draft import FlowDraft
+from headgate_server.orchestration.results import is_persisted
+from headgate_server.orchestration.run_rules import NEVER_FOLLOWS_AN_END, RETRYING, next_attempt
 
 ALREADY_TERMINAL: Final = "Run is already in terminal state {type}."
 ALREADY_COMPLETED: Final = "Run is already COMPLETED."
 NO_RESCHEDULE_WITHOUT_DEPLOYMENT: Final = (
     "Cannot reschedule a run without an associated deployment."
 )
-_NEVER_FOLLOWS_AN_END: Final = frozenset(
-    {StateType.CANCELLING, StateType.PAUSED, StateType.CRASHED}
-)
 
 
-def leave_terminal_states_with_care(draft: Draft) -> Draft:
+def leave_terminal_states_with_care(draft: FlowDraft) -> FlowDraft:
     """Start an ended run anew only if no result is lost and somebody can run it."""
     initial, proposed_type = draft.initial, draft.proposed.type
-    if proposed_type in _NEVER_FOLLOWS_AN_END:
+    if proposed_type in NEVER_FOLLOWS_AN_END:
         return draft.abort(ALREADY_TERMINAL.format(type=initial.type))
     if proposed_type in TERMINAL:
         return draft
@@ -54,9 +42,9 @@ def leave_terminal_states_with_care(draft: Draft) -> Draft:
     is_rescheduled = proposed_type is StateType.SCHEDULED
     if is_rescheduled and draft.run.deployment_id is None:
         return draft.abort(NO_RESCHEDULE_WITHOUT_DEPLOYMENT)
-    return draft.change_policy(
-        replace(
-            draft.run_policy,
+    return draft.amend(
+        policy=replace(
+            draft.amended.policy,
             pause_keys=frozenset(),
             retry_type=RetryType.RESCHEDULE if is_rescheduled else None,
         )
@@ -68,7 +56,7 @@ ONLY_CANCELLED_FOLLOWS: Final = (
 )
 
 
-def let_cancelling_end_in_cancelled(draft: Draft) -> Draft:
+def let_cancelling_end_in_cancelled(draft: FlowDraft) -> FlowDraft:
     """Let nothing but CANCELLED follow once a run is being cancelled."""
     return draft.refuse(ONLY_CANCELLED_FOLLOWS)
 
@@ -77,7 +65,7 @@ SCHEDULED_HAS_NO_INFRASTRUCTURE: Final = "Scheduled flow run has no infrastructu
 SUSPENDED_HAS_NO_INFRASTRUCTURE: Final = "Suspended flow run has no infrastructure to terminate."
 
 
-def cancel_at_once_without_infrastructure(draft: Draft) -> Draft:
+def cancel_at_once_without_infrastructure(draft: FlowDraft) -> FlowDraft:
     """Cancel a run at once when no process is there that would have to be stopped first."""
     initial = draft.initial
     cancelled = ProposedState(type=StateType.CANCELLED)
@@ -93,7 +81,7 @@ def cancel_at_once_without_infrastructure(draft: Draft) -> Draft:
 TAKEN_ALREADY: Final = "This run is in a {type} state and cannot transition to a PENDING state."
 
 
-def refuse_pending_once_taken(draft: Draft) -> Draft:
+def refuse_pending_once_taken(draft: FlowDraft) -> FlowDraft:
     """Give a run to one taker only."""
     return draft.abort(TAKEN_ALREADY.format(type=draft.initial.type))
 
@@ -101,7 +89,7 @@ def refuse_pending_once_taken(draft: Draft) -> Draft:
 ONLY_SCHEDULED_IS_LATE: Final = "Only scheduled flows can be marked late."
 
 
-def mark_only_scheduled_runs_late(draft: Draft) -> Draft:
+def mark_only_scheduled_runs_late(draft: FlowDraft) -> FlowDraft:
     """Call a run late only while it waits for its start."""
     state = draft.run.state
     is_scheduled = state is not None and state.type is StateType.SCHEDULED
@@ -117,7 +105,7 @@ NO_PAUSE_OF_SUBFLOWS: Final = "Cannot {verb} subflows."
 NO_PAUSE_WITHOUT_DEPLOYMENT: Final = "Cannot {verb} flows without a deployment."
 
 
-def pause_only_what_runs(draft: Draft) -> Draft:
+def pause_only_what_runs(draft: FlowDraft) -> FlowDraft:
     """Pause a running flow once for each pause key, and suspend it only if it can come back.
 
     A pause without a key is given the id of its state as key, so every pause has one to show.
@@ -137,7 +125,7 @@ def pause_only_what_runs(draft: Draft) -> Draft:
     return _with_a_pause_key(draft)
 
 
-def _with_a_pause_key(draft: Draft) -> Draft:
+def _with_a_pause_key(draft: FlowDraft) -> FlowDraft:
     details = draft.proposed.details
     if details.pause_key is not None:
         return draft
@@ -166,7 +154,7 @@ _RESUMES: Final = frozenset({StateType.SCHEDULED, StateType.RUNNING})
 _ENDS: Final = TERMINAL | {StateType.CANCELLING}
 
 
-def resume_what_is_paused(draft: Draft) -> Draft:
+def resume_what_is_paused(draft: FlowDraft) -> FlowDraft:
     """Let a paused run be resumed in time, ended or cancelled, and nothing else."""
     initial, proposed_type = draft.initial, draft.proposed.type
     is_suspended = initial.details.pause_reschedule
@@ -203,55 +191,12 @@ def end_of_expired_pause(paused: State) -> ProposedState:
     )
 
 
-def keep_the_scheduled_time(draft: Draft) -> Draft:
-    """Carry the scheduled time over to the taker of a run, unless it brings its own."""
-    details = draft.proposed.details
-    if details.scheduled_time is not None:
-        return draft
-    details = replace(details, scheduled_time=draft.initial.details.scheduled_time)
-    return draft.revise(replace(draft.proposed, details=details))
-
-
-SCHEDULED_FOR_LATER: Final = "Scheduled time is in the future"
-_HALF_A_SECOND: Final = timedelta(milliseconds=500)
-
-
-def wait_for_the_scheduled_time(draft: Draft) -> Draft:
-    """Hold a run back until its scheduled time has come, give or take half a second."""
-    scheduled_time = draft.initial.details.scheduled_time
-    if scheduled_time is None or scheduled_time - draft.now <= _HALF_A_SECOND:
-        return draft
-    return draft.wait(rounded_seconds(scheduled_time - draft.now), SCHEDULED_FOR_LATER)
-
-
-def rounded_seconds(span: timedelta) -> int:
-    """Round a positive span to whole seconds, an exact half downwards."""
-    seconds, rest = divmod(span, timedelta(seconds=1))
-    return seconds + (rest > _HALF_A_SECOND)
-
-
-RETRYING: Final = "Retrying"
-
-
-def retry_a_failed_flow(draft: Draft) -> Draft:
+def retry_a_failed_flow(draft: FlowDraft) -> FlowDraft:
     """Answer a failure with another attempt while the run has retries left."""
     run, failed, policy = draft.run, draft.proposed, draft.run.policy
     if policy.retries is None or run.run_count > policy.retries:
         return draft
-    awaiting_retry = ProposedState(
-        type=StateType.SCHEDULED,
-        name=AWAITING_RETRY_NAME,
-        message=failed.message,
-        data_json=failed.data_json,
-        details=StateDetails(scheduled_time=draft.now + (policy.retry_delay or timedelta())),
+    due = draft.now + (policy.retry_delay or timedelta())
+    return draft.reject(RETRYING, instead=next_attempt(failed, due)).amend(
+        policy=replace(policy, pause_keys=frozenset(), retry_type=RetryType.IN_PROCESS)
     )
-    return draft.reject(RETRYING, instead=awaiting_retry).change_policy(
-        replace(policy, pause_keys=frozenset(), retry_type=RetryType.IN_PROCESS)
-    )
-
-
-def admit_an_unknown_result(draft: Draft) -> Draft:
-    """Say that the result is unknown when a failed run is declared a success after all."""
-    if not is_reference(draft.initial.data_json):
-        return draft
-    return draft.revise(replace(draft.proposed, data_json=UNKNOWN_RESULT))

@@ -23,6 +23,9 @@ DOMAIN: Final = "headgate"
 DETAILS_KEY: Final = "grpc-status-details-bin"
 """The trailer that holds the details."""
 
+ITEM_VIOLATIONS_MAX: Final = 20
+"""Wrong fields of one item that are listed."""
+
 _MESSAGE_BYTES: Final = 500
 _VIOLATIONS_BYTES: Final = 2500
 _REASON_PREFIX: Final = "ERROR_REASON_"
@@ -73,21 +76,37 @@ STATUS: Final[Mapping[type[HeadgateError], Mapped]] = {
     errors.InvalidRequestError:       Mapped(_Code.INVALID_ARGUMENT,    pb.ERROR_REASON_INVALID_REQUEST),
     errors.PageTokenMismatchError:    Mapped(_Code.INVALID_ARGUMENT,    pb.ERROR_REASON_PAGE_TOKEN_MISMATCH),
     errors.ResumeTokenMismatchError:  Mapped(_Code.INVALID_ARGUMENT,    pb.ERROR_REASON_RESUME_TOKEN_MISMATCH),
+    errors.ParametersNotHydratedError: Mapped(_Code.INVALID_ARGUMENT,   pb.ERROR_REASON_PARAMETERS_NOT_HYDRATED),
+    errors.ParametersInvalidError:    Mapped(_Code.INVALID_ARGUMENT,    pb.ERROR_REASON_PARAMETERS_INVALID),
+    errors.ParameterSchemaInvalidError: Mapped(_Code.INVALID_ARGUMENT,  pb.ERROR_REASON_PARAMETER_SCHEMA_INVALID),
+    errors.JobVariablesInvalidError:  Mapped(_Code.INVALID_ARGUMENT,    pb.ERROR_REASON_JOB_VARIABLES_INVALID),
     errors.FlowNotFoundError:         Mapped(_Code.NOT_FOUND,           pb.ERROR_REASON_FLOW_NOT_FOUND, "headgate.v1.Flow"),
     errors.FlowRunNotFoundError:      Mapped(_Code.NOT_FOUND,           pb.ERROR_REASON_FLOW_RUN_NOT_FOUND, "headgate.v1.FlowRun"),
-    errors.TaskRunNotFoundError:      Mapped(_Code.NOT_FOUND,           pb.ERROR_REASON_TASK_RUN_NOT_FOUND, "task run"),
+    errors.TaskRunNotFoundError:      Mapped(_Code.NOT_FOUND,           pb.ERROR_REASON_TASK_RUN_NOT_FOUND, "headgate.v1.TaskRun"),
     errors.FlowRunInputNotFoundError: Mapped(_Code.NOT_FOUND,           pb.ERROR_REASON_FLOW_RUN_INPUT_NOT_FOUND, "headgate.v1.FlowRunInput"),
+    errors.ConcurrencyLimitNotFoundError: Mapped(_Code.NOT_FOUND,       pb.ERROR_REASON_CONCURRENCY_LIMIT_NOT_FOUND, "headgate.v1.ConcurrencyLimit"),
+    errors.DeploymentNotFoundError:   Mapped(_Code.NOT_FOUND,           pb.ERROR_REASON_DEPLOYMENT_NOT_FOUND, "headgate.v1.Deployment"),
+    errors.WorkPoolNotFoundError:     Mapped(_Code.NOT_FOUND,           pb.ERROR_REASON_WORK_POOL_NOT_FOUND, "headgate.v1.WorkPool"),
+    errors.WorkQueueNotFoundError:    Mapped(_Code.NOT_FOUND,           pb.ERROR_REASON_WORK_QUEUE_NOT_FOUND, "headgate.v1.WorkQueue"),
     errors.VariableNotFoundError:     Mapped(_Code.NOT_FOUND,           pb.ERROR_REASON_VARIABLE_NOT_FOUND, "headgate.v1.Variable"),
     errors.InputKeyExistsError:       Mapped(_Code.ALREADY_EXISTS,      pb.ERROR_REASON_INPUT_KEY_EXISTS),
+    errors.TaskRunExistsError:        Mapped(_Code.ALREADY_EXISTS,      pb.ERROR_REASON_TASK_RUN_EXISTS),
+    errors.WorkPoolExistsError:       Mapped(_Code.ALREADY_EXISTS,      pb.ERROR_REASON_WORK_POOL_EXISTS),
+    errors.WorkQueueExistsError:      Mapped(_Code.ALREADY_EXISTS,      pb.ERROR_REASON_WORK_QUEUE_EXISTS),
+    errors.WorkPoolNameReservedError: Mapped(_Code.PERMISSION_DENIED,   pb.ERROR_REASON_WORK_POOL_NAME_RESERVED),
     errors.VariableExistsError:       Mapped(_Code.ALREADY_EXISTS,      pb.ERROR_REASON_VARIABLE_EXISTS),
     errors.VersionMismatchError:      Mapped(_Code.ABORTED,             pb.ERROR_REASON_VERSION_MISMATCH),
     errors.StateNotAllowedError:      Mapped(_Code.FAILED_PRECONDITION, pb.ERROR_REASON_STATE_NOT_ALLOWED),
     errors.DeploymentRequiredError:   Mapped(_Code.FAILED_PRECONDITION, pb.ERROR_REASON_DEPLOYMENT_REQUIRED),
+    errors.ParameterSchemaRequiredError: Mapped(_Code.FAILED_PRECONDITION, pb.ERROR_REASON_PARAMETER_SCHEMA_REQUIRED),
+    errors.WorkPoolRequiredError:     Mapped(_Code.FAILED_PRECONDITION, pb.ERROR_REASON_WORK_POOL_REQUIRED),
     errors.RequestIdReusedError:      Mapped(_Code.FAILED_PRECONDITION, pb.ERROR_REASON_REQUEST_ID_REUSED),
+    errors.WorkQueueIsDefaultError:   Mapped(_Code.FAILED_PRECONDITION, pb.ERROR_REASON_WORK_QUEUE_IS_DEFAULT),
     errors.DataConflictError:         Mapped(_Code.FAILED_PRECONDITION, pb.ERROR_REASON_DATA_CONFLICT),
     errors.EpochChangedError:         Mapped(_Code.FAILED_PRECONDITION, pb.ERROR_REASON_EPOCH_CHANGED),
     errors.RevisionCompactedError:    Mapped(_Code.OUT_OF_RANGE,        pb.ERROR_REASON_REVISION_COMPACTED),
     errors.SlowConsumerError:         Mapped(_Code.RESOURCE_EXHAUSTED,  pb.ERROR_REASON_SLOW_CONSUMER),
+    errors.GraphTooLargeError:        Mapped(_Code.RESOURCE_EXHAUSTED,  pb.ERROR_REASON_GRAPH_TOO_LARGE),
     errors.OverloadedError:           Mapped(_Code.RESOURCE_EXHAUSTED,  pb.ERROR_REASON_OVERLOADED),
     errors.DatabaseUnavailableError:  Mapped(_Code.UNAVAILABLE,         pb.ERROR_REASON_DATABASE_UNAVAILABLE),
     errors.ServerDrainingError:       Mapped(_Code.UNAVAILABLE,         pb.ERROR_REASON_SERVER_DRAINING),
@@ -127,6 +146,18 @@ def refusal_for(error: HeadgateError) -> Refusal:
     for detail in _further_details(error, resource):
         status.details.add().Pack(detail)
     return Refusal(code, reason, message, status.SerializeToString(), error.facts.get("error_id"))
+
+
+def write_refusal(error: HeadgateError, message: pb.ItemRefusal) -> None:
+    """Write why one item of a batch was refused, as a call by itself would have been."""
+    code, number, _ = STATUS[type(error)]
+    message.code = code.value[0]
+    message.reason = number or pb.ERROR_REASON_UNSPECIFIED
+    message.message = _shorten(str(error))
+    message.metadata.update(error.facts)
+    if isinstance(error, errors.InvalidRequestError):
+        for violation in error.violations[:ITEM_VIOLATIONS_MAX]:
+            message.violations.add(field=violation.field, description=violation.description)
 
 
 def _further_details(error: HeadgateError, resource: str) -> Iterator[Message]:

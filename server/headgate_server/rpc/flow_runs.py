@@ -7,11 +7,14 @@ from typing_extensions import override
 
 from headgate import v1 as pb
 from headgate_server.model.server_info import Limits
+from headgate_server.operations.analytics import Analytics
 from headgate_server.operations.flow_runs import FlowRuns
 from headgate_server.operations.resume import Resuming
 from headgate_server.operations.transitions import Transitions
 from headgate_server.operations.waiting import Waiting
 from headgate_server.rpc.access_log import Context
+from headgate_server.rpc.analytics import FlowRunAnalytics
+from headgate_server.rpc.batches import FlowRunBatches
 from headgate_server.rpc.convert.flow_runs import (
     read_count_flow_runs,
     read_create_flow_run,
@@ -34,7 +37,7 @@ from headgate_server.rpc.convert.watching import read_wait
 from headgate_server.rpc.watch import FlowRunWatches
 
 
-class FlowRunServicer(pb.FlowRunServiceServicer):
+class FlowRunServicer(FlowRunAnalytics):
     """Answers calls about flow runs."""
 
     def __init__(
@@ -44,6 +47,8 @@ class FlowRunServicer(pb.FlowRunServiceServicer):
         resuming: Resuming,
         waiting: Waiting,
         watches: FlowRunWatches,
+        analytics: Analytics,
+        batches: FlowRunBatches,
         *,
         limits: Limits,
         clock: Callable[[], datetime],
@@ -56,16 +61,18 @@ class FlowRunServicer(pb.FlowRunServiceServicer):
             resuming: Resumes paused runs.
             waiting: Waits for runs.
             watches: Sends what happens to runs.
+            analytics: Answers questions about many runs at once.
+            batches: Changes many runs at once.
             limits: What a request may hold.
             clock: Tells the time, for estimates.
         """
+        super().__init__(analytics, limits=limits, clock=clock)
         self._flow_runs = flow_runs
         self._transitions = transitions
         self._resuming = resuming
         self._waiting = waiting
         self._watches = watches
-        self._limits = limits
-        self._clock = clock
+        self._batches = batches
 
     @override
     async def CreateFlowRun(
@@ -162,3 +169,21 @@ class FlowRunServicer(pb.FlowRunServiceServicer):
         self, request: pb.WatchFlowRunsRequest, context: Context
     ) -> None:
         await self._watches.send(request, context)
+
+    @override
+    async def BatchCreateFlowRuns(
+        self, request: pb.BatchCreateFlowRunsRequest, context: Context
+    ) -> pb.BatchCreateFlowRunsResponse:
+        return await self._batches.create(request)
+
+    @override
+    async def BatchSetFlowRunStates(
+        self, request: pb.BatchSetFlowRunStatesRequest, context: Context
+    ) -> pb.BatchSetFlowRunStatesResponse:
+        return await self._batches.set_states(request)
+
+    @override
+    async def BatchDeleteFlowRuns(
+        self, request: pb.BatchDeleteFlowRunsRequest, context: Context
+    ) -> pb.BatchDeleteFlowRunsResponse:
+        return await self._batches.delete(request)

@@ -45,17 +45,17 @@ class FlowServicer(pb.FlowServiceServicer):
     async def ListFlows(
         self, request: pb.ListFlowsRequest, context: Context
     ) -> pb.ListFlowsResponse:
-        flows, flow_runs, sort, page = read_list_flows(request, self._limits)
+        query, sort, page = read_list_flows(request, self._limits)
         response = pb.ListFlowsResponse()
-        write_flow_page(await self._flows.list_page(flows, flow_runs, sort, page), response)
+        write_flow_page(await self._flows.list_page(query, sort, page), response)
         return response
 
     @override
     async def CountFlows(
         self, request: pb.CountFlowsRequest, context: Context
     ) -> pb.CountFlowsResponse:
-        flows, flow_runs = read_count_flows(request, self._limits)
-        return pb.CountFlowsResponse(count=await self._flows.count(flows, flow_runs))
+        query = read_count_flows(request, self._limits)
+        return pb.CountFlowsResponse(count=await self._flows.count(query))
 
     @override
     async def UpdateFlow(

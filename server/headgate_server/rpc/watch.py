@@ -8,8 +8,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from datetime import timedelta
-
-from prometheus_client import Counter
+from typing import Generic, TypeAlias, TypeVar
 
 from headgate import v1 as pb
 from headgate_server.metrics import Metrics
@@ -19,77 +18,53 @@ from headgate_server.model.watching import Notice
 from headgate_server.operations.watch import Watching
 from headgate_server.rpc.access_log import Context
 from headgate_server.rpc.convert import notices
-from headgate_server.rpc.convert.watching import read_watch_flow_runs, read_watch_inputs
+from headgate_server.rpc.convert.watching import (
+    read_watch_flow_runs,
+    read_watch_inputs,
+    read_watch_task_runs,
+)
 from headgate_server.rpc.patience import Patience, current_task
 
+RequestT = TypeVar(
+    "RequestT", pb.WatchFlowRunsRequest, pb.WatchTaskRunsRequest, pb.WatchFlowRunInputsRequest
+)
 
-class FlowRunWatches:
-    """Lets callers watch flow runs."""
+
+class Watches(Generic[RequestT]):
+    """Lets callers watch, by one method."""
 
     def __init__(
-        self, watching: Watching, *, limits: Limits, metrics: Metrics, write_limit: timedelta
+        self,
+        method: str,
+        tell: Callable[[RequestT], AsyncGenerator[Notice, None]],
+        encode: Callable[[Notice], bytes],
+        *,
+        metrics: Metrics,
+        write_limit: timedelta,
     ) -> None:
         """Make the watches.
 
         Args:
-            watching: Tells what happens.
-            limits: What a request may hold.
+            method: The full name of the method.
+            tell: Tells what a request asks for.
+            encode: Turns what is told into a message.
             metrics: Where messages are counted.
             write_limit: How long one message may wait for its watcher to read.
         """
-        self._watching = watching
-        self._limits = limits
-        sent = metrics.stream_messages.labels("/headgate.v1.FlowRunService/WatchFlowRuns")
-        self._sender = _Sender(notices.for_flow_runs().encode, sent, write_limit)
-
-    async def send(self, request: pb.WatchFlowRunsRequest, context: Context) -> None:
-        """Send what happens to the runs that are watched, until the watch ends.
-
-        Raises:
-            SlowConsumerError: The watcher does not read.
-            HeadgateError: Whatever ends the watch or keeps it from beginning.
-        """
-        told = self._watching.flow_runs(read_watch_flow_runs(request, self._limits))
-        await self._sender.send(told, context, request.resume_token)
-
-
-class InputWatches:
-    """Lets callers watch the inputs of flow runs."""
-
-    def __init__(
-        self, watching: Watching, *, limits: Limits, metrics: Metrics, write_limit: timedelta
-    ) -> None:
-        """Make the watches; the arguments are those of `FlowRunWatches`."""
-        self._watching = watching
-        self._limits = limits
-        sent = metrics.stream_messages.labels("/headgate.v1.FlowRunInputService/WatchFlowRunInputs")
-        self._sender = _Sender(notices.for_inputs().encode, sent, write_limit)
-
-    async def send(self, request: pb.WatchFlowRunInputsRequest, context: Context) -> None:
-        """Send what happens to the inputs that are watched, until the watch ends.
-
-        Raises:
-            SlowConsumerError: The watcher does not read.
-            HeadgateError: Whatever ends the watch or keeps it from beginning.
-        """
-        told = self._watching.inputs(read_watch_inputs(request, self._limits))
-        await self._sender.send(told, context, request.resume_token)
-
-
-class _Sender:
-    """Writes notices to the streams of one method."""
-
-    def __init__(
-        self, encode: Callable[[Notice], bytes], sent: Counter, write_limit: timedelta
-    ) -> None:
+        self._tell: Callable[[RequestT], AsyncGenerator[Notice, None]] = tell
         self._encode = encode
-        self._sent = sent
+        self._sent = metrics.stream_messages.labels(method)
         self._patience = Patience(write_limit)
 
-    async def send(self, told: AsyncGenerator[Notice, None], context: Context, token: str) -> None:
-        """Write what is told until it ends; `token` is where the watcher stands before."""
-        task = current_task()
-        async with aclosing(told):
+    async def send(self, request: RequestT, context: Context) -> None:
+        """Send what happens to what is watched, until the watch ends.
+
+        Raises:
+            SlowConsumerError: The watcher does not read.
+            HeadgateError: Whatever ends the watch or keeps it from beginning.
+        """
+        task, token = current_task(), request.resume_token
+        async with aclosing(self._tell(request)) as told:
             async for notice in told:
                 content = self._encode(notice)
                 self._patience.begin(task)
@@ -103,3 +78,54 @@ class _Sender:
                     self._patience.end(task)
                 self._sent.inc()
                 token = notice.resume_token
+
+
+FlowRunWatches: TypeAlias = Watches[pb.WatchFlowRunsRequest]
+TaskRunWatches: TypeAlias = Watches[pb.WatchTaskRunsRequest]
+InputWatches: TypeAlias = Watches[pb.WatchFlowRunInputsRequest]
+
+
+def of_flow_runs(
+    watching: Watching, *, limits: Limits, metrics: Metrics, write_limit: timedelta
+) -> FlowRunWatches:
+    """Make the watches of flow runs.
+
+    Args:
+        watching: Tells what happens.
+        limits: What a request may hold.
+        metrics: Where messages are counted.
+        write_limit: How long one message may wait for its watcher to read.
+    """
+    return Watches(
+        "/headgate.v1.FlowRunService/WatchFlowRuns",
+        lambda request: watching.flow_runs(read_watch_flow_runs(request, limits)),
+        notices.for_flow_runs().encode,
+        metrics=metrics,
+        write_limit=write_limit,
+    )
+
+
+def of_task_runs(
+    watching: Watching, *, limits: Limits, metrics: Metrics, write_limit: timedelta
+) -> TaskRunWatches:
+    """Make the watches of task runs; the arguments are those of `of_flow_runs`."""
+    return Watches(
+        "/headgate.v1.TaskRunService/WatchTaskRuns",
+        lambda request: watching.task_runs(read_watch_task_runs(request, limits)),
+        notices.for_task_runs().encode,
+        metrics=metrics,
+        write_limit=write_limit,
+    )
+
+
+def of_inputs(
+    watching: Watching, *, limits: Limits, metrics: Metrics, write_limit: timedelta
+) -> InputWatches:
+    """Make the watches of inputs; the arguments are those of `of_flow_runs`."""
+    return Watches(
+        "/headgate.v1.FlowRunInputService/WatchFlowRunInputs",
+        lambda request: watching.inputs(read_watch_inputs(request, limits)),
+        notices.for_inputs().encode,
+        metrics=metrics,
+        write_limit=write_limit,
+    )

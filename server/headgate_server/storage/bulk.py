@@ -148,15 +148,14 @@ class BulkDelete:
     """Deletes rows by key, each only if its guard column still has the value expected."""
 
     def __init__(self, key: Column[Any], guard: Column[Any]) -> None:
-        table = key.table.name
+        table, given = key.table.name, f"t.{key.name} = given_key AND t.{guard.name} = given_guard"
         self._sqlite = f"DELETE FROM {table} WHERE {key.name} = ? AND {guard.name} = ?"
         # PostgreSQL: locked in the order of keys, as in BulkUpdate.
         self._postgresql = (
-            f"WITH held AS MATERIALIZED (SELECT t.{key.name} AS held_key FROM {table} t "
-            f"JOIN {_arrays((key, guard))} AS given(given_key, given_guard) "
-            f"ON t.{key.name} = given_key AND t.{guard.name} = given_guard "
-            f"ORDER BY t.{key.name} FOR UPDATE OF t) "
-            f"DELETE FROM {table} t USING held WHERE t.{key.name} = held_key RETURNING t.{key.name}"
+            f"WITH given AS (SELECT * FROM {_arrays((key, guard))} AS given(given_key, given_guard)), "
+            f"held AS MATERIALIZED (SELECT given_key, given_guard FROM {table} t "
+            f"JOIN given ON {given} ORDER BY t.{key.name} FOR UPDATE OF t) "
+            f"DELETE FROM {table} t USING held WHERE {given} RETURNING t.{key.name}"
         )
 
     def run(self, conn: Connection, rows: Sequence[Row]) -> set[Any]:
@@ -188,24 +187,24 @@ class BulkSelect:
         return _ask_postgresql(conn, self._postgresql, (list(keys),))
 
 
-class BulkSelectPairs:
-    """Selects the rows whose key of two columns is among many, with one statement."""
+class BulkSelectTuples:
+    """Selects the rows whose key of several columns is among many, with one statement."""
 
-    def __init__(self, statement: Select[Any], first: Column[Any], second: Column[Any]) -> None:
-        pair = tuple_(first, second).op("IN")
-        extracted = "json_extract(value, '$[0]'), json_extract(value, '$[1]')"
-        listed = pair(literal_column(f"(SELECT {extracted} FROM json_each(?))"))
+    def __init__(self, statement: Select[Any], *key: Column[Any]) -> None:
+        among = tuple_(*key).op("IN")
+        extracted = ", ".join(f"json_extract(value, '$[{place}]')" for place in range(len(key)))
+        listed = among(literal_column(f"(SELECT {extracted} FROM json_each(?))"))
         self._sqlite = str(statement.where(listed).compile(dialect=_SQLITE))
-        among = pair(literal_column(f"(SELECT * FROM {_arrays((first, second))})"))
-        self._postgresql = str(statement.where(among).compile(dialect=_POSTGRESQL))
+        unnested = among(literal_column(f"(SELECT * FROM {_arrays(key)})"))
+        self._postgresql = str(statement.where(unnested).compile(dialect=_POSTGRESQL))
 
-    def run(self, conn: Connection, pairs: Sequence[tuple[Any, Any]]) -> Sequence[Row]:
-        """Return the rows found, in no order; pairs without a row are left out."""
-        if not pairs:
+    def run(self, conn: Connection, keys: Sequence[Row]) -> Sequence[Row]:
+        """Return the rows found, in no order; keys without a row are left out."""
+        if not keys:
             return ()
         if conn.dialect.name == "sqlite":
-            return _ask_sqlite(conn, self._sqlite, (msgspec.json.encode(pairs).decode(),))
-        return _ask_postgresql(conn, self._postgresql, _transposed(pairs))
+            return _ask_sqlite(conn, self._sqlite, (msgspec.json.encode(keys).decode(),))
+        return _ask_postgresql(conn, self._postgresql, _transposed(keys))
 
 
 class BulkLookup:
@@ -281,7 +280,7 @@ __all__ = [
     "BulkInsert",
     "BulkLookup",
     "BulkSelect",
-    "BulkSelectPairs",
+    "BulkSelectTuples",
     "BulkUpdate",
     "Row",
 ]

@@ -1,14 +1,15 @@
 """The log of events: appended to by the writer, read by the tail and by watchers that lag."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 
-from headgate_server.model.events import Change, Event
+from headgate_server.model.events import Change, Event, Scope
 from headgate_server.storage.bulk import BulkAppend
+from headgate_server.storage.membership import is_one_of
 from headgate_server.storage.tables import EVENT, LOG
 from headgate_server.storage.times import from_micros, to_micros
 
@@ -24,6 +25,7 @@ _APPEND: Final = BulkAppend(
     EVENT.c.last_revision,
     EVENT.c.commit_time,
     EVENT.c.flow_run_id,
+    EVENT.c.task_run_id,
     EVENT.c.body,
 )
 
@@ -50,7 +52,8 @@ def append(conn: Connection, groups: Sequence[Sequence[Change]], now: datetime) 
         last = len(rows) + len(group)
         for change in group:
             place = len(rows) + 1
-            rows.append((place, last, commit_micros, change.flow_run_id, _ENCODE(change)))
+            subject = (change.flow_run_id, change.task_run_id)
+            rows.append((place, last, commit_micros, *subject, _ENCODE(change)))
     if not rows:
         return []
     before = _APPEND.run(conn, rows)
@@ -70,9 +73,9 @@ def position(conn: Connection) -> LogPosition:
 
 
 def read(
-    conn: Connection, after: int, limit: int, flow_run_ids: Collection[str] | None = None
+    conn: Connection, after: int, limit: int, scope: Scope | None = None
 ) -> tuple[list[Event], bool]:
-    """Return the events after a revision in order, of some runs or of all, and whether these are all there are.
+    """Return the events after a revision in order, those in scope or all, and whether these are all there are.
 
     At most `limit` events, and no more once they hold `READ_BYTES` together.
     """
@@ -80,8 +83,8 @@ def read(
     next_ones = (
         select(EVENT, size).where(EVENT.c.revision > after).order_by(EVENT.c.revision).limit(limit)
     )
-    if flow_run_ids is not None:
-        next_ones = next_ones.where(EVENT.c.flow_run_id.in_(flow_run_ids))
+    if scope is not None:
+        next_ones = next_ones.where(*_conditions(scope))
     found = next_ones.subquery()
     rows = conn.execute(
         select(found)
@@ -98,6 +101,15 @@ def read(
         for row in rows
     ]
     return happened, len(rows) < limit and (not rows or rows[-1].size < READ_BYTES)
+
+
+def _conditions(scope: Scope) -> Iterator[ColumnElement[bool]]:
+    if scope.flow_run_ids is not None:
+        yield is_one_of(EVENT.c.flow_run_id, scope.flow_run_ids)
+    if scope.task_run_ids is not None:
+        yield is_one_of(EVENT.c.task_run_id, scope.task_run_ids)
+    task_run_id = EVENT.c.task_run_id
+    yield task_run_id.is_not(None) if scope.of_task_runs else task_run_id.is_(None)
 
 
 def trim(conn: Connection, before: datetime, limit: int) -> int:

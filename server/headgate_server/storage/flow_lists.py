@@ -5,7 +5,7 @@ from typing import Final
 
 from sqlalchemy import Connection, func, select
 
-from headgate_server.model.filters import FlowFilter, FlowRunFilter
+from headgate_server.model.filters import RunQuery
 from headgate_server.model.flows import Flow, FlowSort
 from headgate_server.model.paging import Page, PageRequest
 from headgate_server.storage.flows import decode_flow
@@ -24,27 +24,20 @@ _ORDERS: Final[Mapping[FlowSort, Order]] = {
 }
 
 
-def list_page(
-    conn: Connection,
-    flows: FlowFilter | None,
-    flow_runs: FlowRunFilter | None,
-    sort: FlowSort,
-    page: PageRequest,
-) -> Page[Flow]:
-    """Return a page of the flows that match and, if a filter of runs is given, have a run that matches it.
+def list_page(conn: Connection, query: RunQuery, sort: FlowSort, page: PageRequest) -> Page[Flow]:
+    """Return a page of the flows that match, and that have what else is asked for.
 
     Raises:
         PageTokenMismatchError: The token is not of this list.
     """
-    conditions = conditions_for_flows(conn, flows, flow_runs)
-    order = _ORDERS[sort]
-    found = read_page(conn, select(FLOW.c.body), conditions, order, page, "flows", flows, flow_runs)
+    conditions = conditions_for_flows(conn, query)
+    found = read_page(conn, select(FLOW.c.body), conditions, _ORDERS[sort], page, "flows", query)
     return Page(
         items=tuple(decode_flow(row.body) for row in found.items), next_token=found.next_token
     )
 
 
-def count(conn: Connection, flows: FlowFilter | None, flow_runs: FlowRunFilter | None) -> int:
-    """Return how many flows match and, if a filter of runs is given, have a run that matches it."""
+def count(conn: Connection, query: RunQuery) -> int:
+    """Return how many flows match, and have what else is asked for."""
     statement = select(func.count()).select_from(FLOW)
-    return conn.execute(statement.where(*conditions_for_flows(conn, flows, flow_runs))).scalar_one()
+    return conn.execute(statement.where(*conditions_for_flows(conn, query))).scalar_one()

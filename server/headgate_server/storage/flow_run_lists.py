@@ -6,13 +6,20 @@ from typing import Final
 import msgspec
 from sqlalchemy import Connection, func, select
 
-from headgate_server.model.filters import FlowRunSort, Operator, RunQuery, TimeFilter
+from headgate_server.model.filters import (
+    FlowRunFilter,
+    FlowRunSort,
+    Operator,
+    RunQuery,
+    TimeFilter,
+)
 from headgate_server.model.flow_runs import FlowRun
 from headgate_server.model.paging import Page, PageRequest
-from headgate_server.model.states import State
+from headgate_server.model.states import TERMINAL, State
 from headgate_server.storage.flow_runs import decode_run, decode_state, load_full
-from headgate_server.storage.narrowing import conditions_for_count, conditions_for_list, led_by
+from headgate_server.storage.narrowing import conditions_for_count, conditions_for_steps, read_by
 from headgate_server.storage.paging import Order, read_page
+from headgate_server.storage.queue_names import with_queue_names
 from headgate_server.storage.tables import FLOW_RUN, FLOW_RUN_STATE
 from headgate_server.storage.times import to_micros
 
@@ -48,16 +55,15 @@ def list_page(
         PageTokenMismatchError: The token is not of this list.
     """
     order = _within_bounds(_ORDERS[sort], query)
-    led, rest = led_by(conn, query, order)
-    conditions = conditions_for_list(conn, rest, order.key)
+    order, conditions = read_by(conn, query, order)
     # A full view is read by id in a second step, so that nothing wide is sorted.
     statement = select(_RUN.id if is_full else _RUN.body)
-    found = read_page(conn, statement, conditions, led, page, "flow runs", query)
+    found = read_page(conn, statement, conditions, order, page, "flow runs", query)
     if is_full:
         full = load_full(conn, [row.id for row in found.items])
         runs = [full[row.id] for row in found.items]
     else:
-        runs = [decode_run(row.body) for row in found.items]
+        runs = list(with_queue_names(conn, [decode_run(row.body) for row in found.items]))
     return Page(items=tuple(runs), next_token=found.next_token)
 
 
@@ -78,11 +84,12 @@ def iter_matching(
         after_id: The id of the last run that was returned before; None begins.
         limit: How many to return at most; fewer are the last.
     """
-    conditions = conditions_for_list(conn, query, None)
+    conditions = conditions_for_steps(conn, query)
     statement = select(_RUN.body).where(*conditions).order_by(_RUN.id).limit(limit)
     if after_id is not None:
         statement = statement.where(_RUN.id > after_id)
-    return [decode_run(body) for body in conn.execute(statement).scalars()]
+    runs = [decode_run(body) for body in conn.execute(statement).scalars()]
+    return list(with_queue_names(conn, runs))
 
 
 def list_states(conn: Connection, flow_run_id: str, page: PageRequest) -> Page[State]:
@@ -112,6 +119,8 @@ def _within_bounds(order: Order, query: RunQuery) -> Order:
     given = query.flow_runs
     if given is None or given.operator is Operator.OR or order.key is None:
         return order
+    if order.key is _RUN.end_time and _is_unfinished(given):
+        return msgspec.structs.replace(order, is_key_missing=True)
     spans: Mapping[str, TimeFilter | None] = {
         # A run with a start time has that as its effective one.
         _RUN.effective_start_time.name: given.start_time,
@@ -124,3 +133,11 @@ def _within_bounds(order: Order, query: RunQuery) -> Order:
     return msgspec.structs.replace(
         order, lowest=to_micros(span.after), highest=to_micros(span.before)
     )
+
+
+def _is_unfinished(given: FlowRunFilter) -> bool:
+    """Return whether all runs that match are in a state that is not terminal."""
+    state = given.state
+    if state is None or state.operator is Operator.OR or state.type_any is None:
+        return False
+    return TERMINAL.isdisjoint(state.type_any)

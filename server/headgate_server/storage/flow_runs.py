@@ -19,6 +19,7 @@ from headgate_server.storage.bulk import (
     BulkUpdate,
     Row,
 )
+from headgate_server.storage.queue_names import with_queue_names
 from headgate_server.storage.tables import (
     FLOW,
     FLOW_RUN,
@@ -65,6 +66,7 @@ _INSERT: Final = BulkInsert(*_CHANGING, *_FIXED)
 _UPDATE: Final = BulkUpdate(FLOW_RUN.c.id, FLOW_RUN.c.edition, *_CHANGING)
 _DELETE: Final = BulkDelete(FLOW_RUN.c.id, FLOW_RUN.c.edition)
 _TASK_RUNS: Final = BulkSelect(select(TASK_RUN.c.id), TASK_RUN.c.id)
+_CHILDREN: Final = BulkSelect(select(FLOW_RUN.c.id), FLOW_RUN.c.parent_task_run_id)
 _INSERT_PAYLOADS: Final = BulkInsert(*FLOW_RUN_PAYLOAD.c)
 _INSERT_TAGS: Final = BulkInsert(
     FLOW_RUN_TAG.c.flow_run_id, FLOW_RUN_TAG.c.tag, ignore_conflicts=True
@@ -100,6 +102,10 @@ _FULL: Final = BulkSelect(
 )
 _BASIC: Final = BulkSelect(select(FLOW_RUN.c.id, FLOW_RUN.c.body), FLOW_RUN.c.id)
 _EDITIONS: Final = BulkSelect(select(FLOW_RUN.c.id, FLOW_RUN.c.edition), FLOW_RUN.c.id)
+# In the order of ids, so that two servers never wait for each other.
+_LOCK: Final = BulkSelect(
+    select(FLOW_RUN.c.id).order_by(FLOW_RUN.c.id).with_for_update(), FLOW_RUN.c.id
+)
 _FOR_TRANSITIONS: Final = BulkLookup(
     select(
         FLOW_RUN.c.id,
@@ -132,10 +138,11 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
 
 def load(conn: Connection, run_ids: Sequence[str]) -> dict[str, Loaded]:
     """Return the runs that exist among these, in BASIC view, by id."""
-    return {
+    loaded = {
         run_id: _loaded(edition, body, flow_body)
         for run_id, edition, body, flow_body in _LOAD.run(conn, run_ids)
     }
+    return _with_queue_names(conn, loaded)
 
 
 def load_for_transitions(
@@ -152,7 +159,13 @@ def load_for_transitions(
             loaded[run_id] = _loaded(edition, body, flow_body)
         if transition_id is not None:
             made.add((run_id, transition_id))
-    return loaded, made
+    return _with_queue_names(conn, loaded), made
+
+
+def lock(conn: Connection, run_ids: Sequence[str]) -> None:
+    """PostgreSQL: let no other server change these runs, nor add anything to them, until the commit."""
+    if conn.dialect.name != "sqlite":
+        _LOCK.run(conn, run_ids)
 
 
 def changed(conn: Connection, editions: Mapping[str, int]) -> set[str]:
@@ -165,12 +178,14 @@ def changed(conn: Connection, editions: Mapping[str, int]) -> set[str]:
 
 def load_basic(conn: Connection, run_ids: Sequence[str]) -> dict[str, FlowRun]:
     """Return the runs that exist among these, in BASIC view, by id."""
-    return {run_id: decode_run(body) for run_id, body in _BASIC.run(conn, run_ids)}
+    runs = [decode_run(body) for _, body in _BASIC.run(conn, run_ids)]
+    return {run.id: run for run in with_queue_names(conn, runs)}
 
 
 def load_full(conn: Connection, run_ids: Sequence[str]) -> dict[str, FlowRun]:
     """Return the runs that exist among these, in FULL view, by id."""
-    return {row[0]: _full(*row[1:]) for row in _FULL.run(conn, run_ids)}
+    runs = [_full(*row[1:]) for row in _FULL.run(conn, run_ids)]
+    return {run.id: run for run in with_queue_names(conn, runs)}
 
 
 def current_data(conn: Connection, run_ids: Sequence[str]) -> dict[str, str | None]:
@@ -245,6 +260,11 @@ def subflows_of(conn: Connection, run_ids: Sequence[str]) -> list[str]:
     return list(conn.execute(statement).scalars())
 
 
+def children_of(conn: Connection, task_run_ids: Sequence[str]) -> list[str]:
+    """Return the ids of the runs that these task runs stand for."""
+    return [run_id for (run_id,) in _CHILDREN.run(conn, task_run_ids)]
+
+
 def task_runs_among(conn: Connection, task_run_ids: Sequence[str]) -> set[str]:
     """Return which of these task runs exist."""
     return {task_run_id for (task_run_id,) in _TASK_RUNS.run(conn, task_run_ids)}
@@ -284,6 +304,15 @@ def basic(run: FlowRun) -> FlowRun:
 
 def _loaded(edition: int, body: bytes, flow_body: bytes) -> Loaded:
     return Loaded(run=decode_run(body), edition=edition, flow=_decode_flow(bytes(flow_body)))
+
+
+def _with_queue_names(conn: Connection, loaded: dict[str, Loaded]) -> dict[str, Loaded]:
+    """Return runs with the names that their queues now have."""
+    runs = with_queue_names(conn, [each.run for each in loaded.values()])
+    return {
+        each.run.id: each if run is each.run else msgspec.structs.replace(each, run=run)
+        for each, run in zip(loaded.values(), runs, strict=True)
+    }
 
 
 def _full(

@@ -94,10 +94,11 @@ def update_tags(conn: Connection, flows: Sequence[Flow]) -> None:
     _INSERT_TAGS.run(conn, [(flow.id, tag) for flow in flows for tag in flow.tags])
 
 
-def lock_runs(conn: Connection, flow_id: str) -> list[str]:
-    """Return the ids of the runs of a flow in order, and let nobody else change them until the commit."""
+def lock_runs(conn: Connection, flow_id: str, limit: int) -> list[str]:
+    """Return the first ids of the runs of a flow in order, and let nobody else change them until the commit."""
     runs = select(FLOW_RUN.c.id).where(FLOW_RUN.c.flow_id == flow_id)
-    return list(conn.execute(runs.order_by(FLOW_RUN.c.id).with_for_update()).scalars())
+    first = runs.order_by(FLOW_RUN.c.id).limit(limit).with_for_update()
+    return list(conn.execute(first).scalars())
 
 
 def delete_flow(conn: Connection, flow_id: str) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, select
 
 from headgate_server.model.inputs import FlowRunInput
 from headgate_server.model.paging import Page, PageRequest
-from headgate_server.storage.filters import starts_with
+from headgate_server.storage.filters.members import begins_with
 from headgate_server.storage.inputs import COLUMNS, input_of
 from headgate_server.storage.membership import is_none_of
 from headgate_server.storage.paging import Order, read_page
@@ -39,7 +39,7 @@ def list_inputs(
     """
     conditions = [
         FLOW_RUN_INPUT.c.flow_run_id == flow_run_id,
-        *([starts_with(FLOW_RUN_INPUT.c.key, key_prefix)] if key_prefix else []),
+        *([begins_with(FLOW_RUN_INPUT.c.key, key_prefix)] if key_prefix else []),
         *([is_none_of(FLOW_RUN_INPUT.c.key, exclude_keys)] if exclude_keys else []),
     ]
     found = read_page(

@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import Connection, select
 
 from headgate_server.model.inputs import FlowRunInput
-from headgate_server.storage.bulk import BulkDelete, BulkInsert, BulkSelect, BulkSelectPairs, Row
+from headgate_server.storage.bulk import BulkDelete, BulkInsert, BulkSelect, BulkSelectTuples, Row
 from headgate_server.storage.tables import FLOW_RUN, FLOW_RUN_INPUT
 from headgate_server.storage.times import from_micros, to_micros
 
@@ -24,10 +24,10 @@ COLUMNS: Final = (
 """What `input_of` makes an input from."""
 
 _INSERT: Final = BulkInsert(*COLUMNS)
-_BY_PAIR: Final = BulkSelectPairs(
+_BY_PAIR: Final = BulkSelectTuples(
     select(*COLUMNS), FLOW_RUN_INPUT.c.flow_run_id, FLOW_RUN_INPUT.c.key
 )
-_PAIRS: Final = BulkSelectPairs(
+_PAIRS: Final = BulkSelectTuples(
     select(FLOW_RUN_INPUT.c.flow_run_id, FLOW_RUN_INPUT.c.key),
     *(FLOW_RUN_INPUT.c.flow_run_id, FLOW_RUN_INPUT.c.key),
 )

@@ -1,4 +1,4 @@
-"""Conditions on flow runs, said so that few rows are looked at in vain.
+"""Conditions on flow runs and task runs, said so that few rows are looked at in vain.
 
 SQLite keeps no statistics of how common values are: it takes any index that a condition could use and sorts whatever that
 leads to. For the failed runs among a million by name that is good, for the completed ones it takes seconds. So we look how
@@ -6,90 +6,84 @@ many rows the indexes lead to, without counting far: few rows are gathered and s
 the index of the order. PostgreSQL knows all that by itself, but not where along an order the rows with a value are.
 """
 
-from collections.abc import Iterator
-from typing import Any, Final, NamedTuple, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 from msgspec.structs import replace
-from sqlalchemy import Column, Connection, Select, and_, case, func, select
+from sqlalchemy import Column, Connection, and_, case, func, select
 
-from headgate_server.model.filters import (
-    AnyFilter,
-    FlowFilter,
-    FlowRunFilter,
-    IdFilter,
-    KeyFilter,
-    NameFilter,
-    Operator,
-    ReferenceFilter,
-    RunQuery,
-    StateFilter,
-    TagsFilter,
-)
+from headgate_server.model.filters import RunQuery
 from headgate_server.storage.filters import (
-    Clause,
+    deployment_conditions,
     flow_conditions,
     flow_run_conditions,
-    is_child_of,
-    is_of_flows,
-    is_within,
+    task_run_conditions,
 )
+from headgate_server.storage.filters.members import Clause
+from headgate_server.storage.leading import led_by, task_runs_led_by
+from headgate_server.storage.leads import Lead, few, leads_to_flow_runs, leads_to_task_runs
 from headgate_server.storage.membership import is_one_of
-from headgate_server.storage.paging import Lead, Order
-from headgate_server.storage.tables import FLOW, FLOW_RUN, FLOW_RUN_TAG
+from headgate_server.storage.paging import Order
+from headgate_server.storage.spans import (
+    Span,
+    span_to_gather,
+    spans_of_flow_runs,
+    spans_of_task_runs,
+)
+from headgate_server.storage.tables import DEPLOYMENT, FLOW, FLOW_RUN, TASK_RUN
 
-__all__ = ["conditions_for_count", "conditions_for_flows", "conditions_for_list", "led_by"]
+__all__ = [
+    "conditions_for_count",
+    "conditions_for_deployments",
+    "conditions_for_flows",
+    "conditions_for_history",
+    "conditions_for_steps",
+    "conditions_for_task_count",
+    "conditions_for_task_history",
+    "conditions_for_task_steps",
+    "read_by",
+    "task_runs_read_by",
+]
 
-F = TypeVar("F", StateFilter, ReferenceFilter, TagsFilter)
+_WORTH_COUNTING: Final = 400_000
+"""To count so many entries of an index takes some 15 ms, a small part of what a history over as many rows does."""
 
-_FEW: Final = 5000
-"""To sort so many takes some 10 ms, and so does the walk past 40,000 that finds 200 of more than these among a million."""
-
-_TAGS_TRIED: Final = 20
-"""A lead is a column of one statement, and those are limited."""
+_GATHERING: Final = 4
+"""To gather a row by its id takes so many times as long as to meet it along an index, at least."""
 
 
-class _Lead(NamedTuple):
-    """A condition that an index leads along."""
-
-    condition: Clause
-    ids: Select[tuple[str]]
-    """The ids of the runs that meet it."""
-    order: Column[Any] | None
-    """What the index sorts these runs by."""
+def conditions_for_steps(conn: Connection, query: RunQuery) -> list[Clause]:
+    """Return the conditions on FLOW_RUN for going through the runs that match in the order of ids."""
+    conditions, by_id = flow_run_conditions(query), Order(id=FLOW_RUN.c.id)
+    return _read_by(conn, by_id, conditions, (), lambda: leads_to_flow_runs(conn, query))[1]
 
 
-def conditions_for_list(conn: Connection, query: RunQuery, key: Column[Any] | None) -> list[Clause]:
-    """Return the conditions on FLOW_RUN for a list of the runs that match, sorted by a key."""
+def conditions_for_task_steps(conn: Connection, query: RunQuery) -> list[Clause]:
+    """Return the conditions on TASK_RUN for going through the task runs that match in the order of ids."""
+    conditions, by_id = task_run_conditions(query), Order(id=TASK_RUN.c.id)
+    return _read_by(conn, by_id, conditions, (), lambda: leads_to_task_runs(conn, query))[1]
+
+
+def read_by(conn: Connection, query: RunQuery, order: Order) -> tuple[Order, list[Clause]]:
+    """Return how a page of the flow runs that match is read: an order, and the conditions on FLOW_RUN that go with it."""
+    led, rest = led_by(conn, query, order)
+    if led.lead is not None:
+        return led, flow_run_conditions(rest)
     conditions = flow_run_conditions(query)
-    if conn.dialect.name != "sqlite" or not conditions:
-        return conditions
-    leads = list(_leads(query))
-    along = [lead.condition for lead in leads if lead.order is not None and lead.order is key]
-    if len(leads) == len(along) == 1:
-        return conditions
-    few = _fewest(conn, leads)
-    return [*along, _hidden(conditions)] if few is None else [few, _hidden(conditions)]
+    spans = spans_of_flow_runs(query.flow_runs)
+    return _read_by(conn, order, conditions, spans, lambda: leads_to_flow_runs(conn, query))
 
 
-def led_by(conn: Connection, query: RunQuery, order: Order) -> tuple[Order, RunQuery]:
-    """Return an order that reads along an index that begins with a condition, and the query without that condition.
-
-    Both as they are where there is no such index. SQLite: also, for `conditions_for_list` sees to that there.
-    """
-    given = query.flow_runs
-    if (
-        conn.dialect.name == "sqlite"
-        or given is None
-        or given.operator is Operator.OR
-        or order.key is not FLOW_RUN.c.effective_start_time
-    ):
-        return order, query
-    state = _if_and(given.state, StateFilter())
-    if not state.type_any:
-        return order, query
-    lead = Lead(FLOW_RUN.c.state_type, tuple(sorted(set(state.type_any))))
-    rest = replace(given, state=replace(state, type_any=None))
-    return replace(order, lead=lead), replace(query, flow_runs=rest)
+def task_runs_read_by(
+    conn: Connection, query: RunQuery, order: Order
+) -> tuple[Order, list[Clause]]:
+    """Return how a page of the task runs that match is read: an order, and the conditions on TASK_RUN that go with it."""
+    led, rest = task_runs_led_by(conn, query, order)
+    if led.lead is not None:
+        return led, task_run_conditions(rest)
+    conditions = task_run_conditions(query)
+    spans = spans_of_task_runs(query.task_runs)
+    return _read_by(conn, order, conditions, spans, lambda: leads_to_task_runs(conn, query))
 
 
 def conditions_for_count(conn: Connection, query: RunQuery) -> list[Clause]:
@@ -97,89 +91,115 @@ def conditions_for_count(conn: Connection, query: RunQuery) -> list[Clause]:
     conditions = flow_run_conditions(query)
     if conn.dialect.name != "sqlite" or not conditions:
         return conditions
-    few = _fewest(conn, list(_leads(query)))
-    return conditions if few is None else [few, _hidden(conditions)]
+    return _for_count(conn, FLOW_RUN.c.id, conditions, leads_to_flow_runs(conn, query))
 
 
-def conditions_for_flows(
-    conn: Connection, flows: FlowFilter | None, flow_runs: FlowRunFilter | None
+def conditions_for_task_count(conn: Connection, query: RunQuery) -> list[Clause]:
+    """Return the conditions on TASK_RUN for counting the task runs that match, in no order."""
+    conditions = task_run_conditions(query)
+    if conn.dialect.name != "sqlite" or not conditions:
+        return conditions
+    return _for_count(conn, TASK_RUN.c.id, conditions, leads_to_task_runs(conn, query))
+
+
+def conditions_for_history(conn: Connection, query: RunQuery, within: Clause) -> list[Clause]:
+    """Return the conditions on FLOW_RUN for the runs that match and were expected within a time."""
+    conditions = flow_run_conditions(query)
+    if conn.dialect.name != "sqlite" or not conditions:
+        return [within, *conditions]
+    leads = leads_to_flow_runs(conn, query)
+    return _for_history(conn, FLOW_RUN.c.id, conditions, leads, within)
+
+
+def conditions_for_task_history(conn: Connection, query: RunQuery, within: Clause) -> list[Clause]:
+    """Return the conditions on TASK_RUN for the task runs that match and were expected within a time."""
+    conditions = task_run_conditions(query)
+    if conn.dialect.name != "sqlite" or not conditions:
+        return [within, *conditions]
+    leads = leads_to_task_runs(conn, query)
+    return _for_history(conn, TASK_RUN.c.id, conditions, leads, within)
+
+
+def conditions_for_flows(conn: Connection, query: RunQuery) -> list[Clause]:
+    """Return the conditions on FLOW for the flows that match and have what else is asked for."""
+    ids = _having_few_runs(conn, query, FLOW_RUN.c.flow_id)
+    if ids is None:
+        return flow_conditions(query)
+    return [*flow_conditions(_without_runs(query)), is_one_of(FLOW.c.id, ids)]
+
+
+def conditions_for_deployments(conn: Connection, query: RunQuery) -> list[Clause]:
+    """Return the conditions on DEPLOYMENT for the deployments that match and have what else is asked for."""
+    ids = _having_few_runs(conn, query, FLOW_RUN.c.deployment_id)
+    if ids is None:
+        return deployment_conditions(query)
+    return [*deployment_conditions(_without_runs(query)), is_one_of(DEPLOYMENT.c.id, ids)]
+
+
+def _read_by(
+    conn: Connection,
+    order: Order,
+    conditions: list[Clause],
+    spans: Sequence[Span],
+    find_leads: Callable[[], list[Lead]],
+) -> tuple[Order, list[Clause]]:
+    if not conditions:
+        return order, conditions
+    if conn.dialect.name != "sqlite":
+        span = span_to_gather(conn, order, spans)
+        return order if span is None else replace(order, is_gathered=True), conditions
+    leads = find_leads()
+    along = [lead.condition for lead in leads if lead.is_along(order.key)]
+    if len(leads) == len(along) == 1:
+        return order, conditions
+    ids = few(conn, leads)
+    if ids is not None:
+        return order, [order.id.in_(ids), _hidden(conditions)]
+    span = span_to_gather(conn, order, spans)
+    if span is not None:
+        return replace(order, is_gathered=True), [span, _hidden(conditions)]
+    return order, [*along, _hidden(conditions)]
+
+
+def _for_count(
+    conn: Connection, row_id: Column[Any], conditions: list[Clause], leads: Sequence[Lead]
 ) -> list[Clause]:
-    """Return the conditions on FLOW for the flows that match and, if a filter of runs is given, have a run that does."""
-    query = RunQuery(flow_runs=flow_runs)
-    few = _fewest(conn, list(_leads(query)))
-    if few is None:
-        return flow_conditions(flows, flow_runs)
-    # Either database might look for such runs flow by flow, however few there are: so they come first.
-    having = select(FLOW_RUN.c.flow_id).distinct().where(few, *flow_run_conditions(query))
-    return [
-        *flow_conditions(flows, None),
-        is_one_of(FLOW.c.id, conn.execute(having).scalars().all()),
-    ]
+    ids = few(conn, leads)
+    return conditions if ids is None else [row_id.in_(ids), _hidden(conditions)]
 
 
-def _fewest(conn: Connection, leads: list[_Lead]) -> Clause | None:
-    """Return the condition that a run is among those that the best lead leads to; None if all lead to many."""
-    if not leads:
+def _for_history(
+    conn: Connection,
+    row_id: Column[Any],
+    conditions: list[Clause],
+    leads: Sequence[Lead],
+    within: Clause,
+) -> list[Clause]:
+    counted = select(row_id).where(within).limit(_WORTH_COUNTING).subquery()
+    count = conn.execute(select(func.count()).select_from(counted)).scalar_one()
+    ids = few(conn, leads, count // _GATHERING)
+    if ids is None:
+        return [within, _hidden(conditions)]
+    return [row_id.in_(ids), _hidden([within, *conditions])]
+
+
+def _having_few_runs(
+    conn: Connection, query: RunQuery, column: Column[Any]
+) -> Sequence[str] | None:
+    """Return what the runs that are asked for have in a column; None if no condition on them leads to few."""
+    runs = RunQuery(flow_runs=query.flow_runs, task_runs=query.task_runs)
+    ids = few(conn, leads_to_flow_runs(conn, runs))
+    if ids is None:
         return None
-    counted = [select(func.count()).select_from(lead.ids.limit(_FEW).subquery()) for lead in leads]
-    counts = conn.execute(select(*(each.scalar_subquery() for each in counted))).one()
-    least = min(counts)
-    return FLOW_RUN.c.id.in_(leads[counts.index(least)].ids) if least < _FEW else None
+    # Either database might look for such runs flow by flow, however few there are: so they come first.
+    having = select(column).distinct().where(column.is_not(None), FLOW_RUN.c.id.in_(ids))
+    return conn.execute(having.where(*flow_run_conditions(runs))).scalars().all()
+
+
+def _without_runs(query: RunQuery) -> RunQuery:
+    return replace(query, flow_runs=None, task_runs=None)
 
 
 def _hidden(conditions: list[Clause]) -> Clause:
     """Return the conditions in a form that no index can be used for."""
     return case((and_(*conditions), 1), else_=0) == 1
-
-
-def _leads(query: RunQuery) -> Iterator[_Lead]:
-    """Yield the conditions that every match must meet and that have an index."""
-    if query.flows is not None:
-        yield _lead(is_of_flows(query.flows), order=FLOW_RUN.c.effective_start_time)
-    given = query.flow_runs
-    if given is not None and given.operator is Operator.AND:
-        yield from _leads_by_value(given)
-        yield from _leads_by_time(given)
-        for tag in (_if_and(given.tags, TagsFilter()).all or ())[:_TAGS_TRIED]:
-            has_tag = FLOW_RUN_TAG.c.tag == tag
-            yield _Lead(has_tag, select(FLOW_RUN_TAG.c.flow_run_id).where(has_tag), None)
-
-
-def _leads_by_value(given: FlowRunFilter) -> Iterator[_Lead]:
-    runs, start = FLOW_RUN.c, FLOW_RUN.c.effective_start_time
-    state = _if_and(given.state, StateFilter())
-    deployment = _if_and(given.deployment_id, ReferenceFilter())
-    parent_task_run = _if_and(given.parent_task_run_id, ReferenceFilter())
-    for column, values, order in (
-        (runs.id, (given.id or IdFilter()).any, None),
-        (runs.name, (given.name or NameFilter()).any, None),
-        (runs.state_type, state.type_any, start),
-        (runs.state_name, state.name_any, None),
-        (runs.deployment_id, deployment.any, start),
-        (runs.parent_task_run_id, parent_task_run.any, None),
-        (runs.idempotency_key, (given.idempotency_key or KeyFilter()).any, None),
-    ):
-        if values is not None:
-            yield _lead(is_one_of(column, values), order=order)
-    parent = given.parent_flow_run_id or AnyFilter()
-    if parent.any is not None:
-        yield _lead(is_child_of(parent.any))
-
-
-def _leads_by_time(given: FlowRunFilter) -> Iterator[_Lead]:
-    for column, span in (
-        (FLOW_RUN.c.effective_start_time, given.start_time),
-        (FLOW_RUN.c.expected_start_time, given.expected_start_time),
-        (FLOW_RUN.c.next_scheduled_start_time, given.next_scheduled_start_time),
-    ):
-        if span is not None and (span.before is not None or span.after is not None):
-            yield _lead(is_within(column, span))
-
-
-def _lead(condition: Clause, *, order: Column[Any] | None = None) -> _Lead:
-    return _Lead(condition, select(FLOW_RUN.c.id).where(condition), order)
-
-
-def _if_and(given: F | None, nothing: F) -> F:
-    """Return a filter if all its conditions must hold, else one without conditions."""
-    return given if given is not None and given.operator is Operator.AND else nothing

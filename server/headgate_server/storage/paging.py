@@ -19,6 +19,7 @@ from sqlalchemy import (
     Select,
     func,
     literal,
+    literal_column,
     null,
     select,
     tuple_,
@@ -66,6 +67,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """Least key in the list as its conditions have it. With a bound there are no rows without a key."""
     highest: int | None = None
     """Greatest key in the list as its conditions have it. With a bound there are no rows without a key."""
+    is_key_missing: bool = False
+    """Whether no row of the list has a key, by its conditions."""
+    is_gathered: bool = False
+    """Whether the rows are to be found first and sorted then, not met along an index of the key."""
     lead: Lead | None = None
     """Values that an index has before the key; the list has the rows with one of them, its conditions need not say so."""
 
@@ -141,7 +146,7 @@ class _Part(msgspec.Struct, frozen=True):
     rows: Select[Any]
     """In no order, and whatever they have in the lead."""
     order: Order
-    by: tuple[Column[Any], ...]
+    by: tuple[ColumnElement[Any], ...]
     """What they are sorted by."""
 
     def take(self, limit: int, *, after: int) -> Select[Any]:
@@ -182,17 +187,20 @@ def _parts(
     after: _Position | None,
 ) -> list[_Part]:
     """Return what is left of a list, in parts that follow each other."""
-    key, row_id = order.key, order.id
     statement = statement.add_columns(
-        row_id.label("page_id"), (null() if key is None else key).label("page_key")
+        order.id.label("page_id"), (null() if order.key is None else order.key).label("page_key")
     )
+    row_id = _without_index(order.id) if order.is_gathered else order.id
+    key = None
+    if order.key is not None:
+        key = _without_index(order.key) if order.is_gathered else order.key
     # Where several conditions bound a key, both databases begin at the first: that must be the one that leads furthest.
     beyond = [] if after is None else [_is_beyond(order, (row_id, after.id))]
     if key is None:
         return [_Part(statement.where(*beyond, *conditions), order, (row_id,))]
     parts = []
-    if after is None or after.key is not None:
-        bounds = _bounds(key, order, after)
+    if not order.is_key_missing and (after is None or after.key is not None):
+        bounds = _bounds(key, row_id, order, after)
         parts.append(_Part(statement.where(*bounds, *conditions), order, (key, row_id)))
         beyond = []
     if order.has_rows_without_key:
@@ -204,23 +212,31 @@ def _parts(
 
 
 def _bounds(
-    key: Column[Any], order: Order, after: _Position | None
+    key: ColumnElement[Any], row_id: ColumnElement[Any], order: Order, after: _Position | None
 ) -> Iterator[ColumnElement[bool]]:
     """Yield the conditions that a row has a key in the bounds of the list, and comes after a position."""
+    is_nullable = order.key is not None and order.key.nullable
     if after is not None:
-        yield _is_beyond(order, (key, after.key), (order.id, after.id))
+        yield _is_beyond(order, (key, after.key), (row_id, after.id))
     if order.lowest is not None and (after is None or order.is_descending):
         yield key >= order.lowest
     if order.highest is not None and (after is None or not order.is_descending):
         yield key <= order.highest
-    if key.nullable and after is not None:
+    if is_nullable and after is not None:
         yield key.is_not(None)
-    elif key.nullable and order.lowest is None:
+    elif is_nullable and order.lowest is None:
         # SQLite: a bound makes it begin behind the missing keys; IS NOT NULL would have it pass over each of them.
         yield key > _INT64_MIN
 
 
-def _is_beyond(order: Order, *place: tuple[Column[Any], object]) -> ColumnElement[bool]:
+def _without_index(column: Column[Any]) -> ColumnElement[Any]:
+    """Return the value of a column in a form that no index has."""
+    if column.type.python_type is int:
+        return column + literal_column("0", column.type)
+    return column + literal_column("''", column.type)
+
+
+def _is_beyond(order: Order, *place: tuple[ColumnElement[Any], object]) -> ColumnElement[bool]:
     """Return the condition that a row comes after the one that has these values."""
     row = tuple_(*(column for column, _ in place))
     last = tuple_(*(literal(value, column.type) for column, value in place))

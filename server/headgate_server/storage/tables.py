@@ -182,6 +182,7 @@ TASK_RUN: Final = Table(
     Index(None, "expected_start_time", "id"),
     Index(None, "name", "id"),
     Index(None, "next_scheduled_start_time", "id", **_present("next_scheduled_start_time")),
+    Index(None, "start_time", "id", **_present("start_time")),
     Index(None, "end_time", "id", **_present("end_time")),
 )
 
@@ -211,7 +212,8 @@ TASK_RUN_CACHE: Final = Table(
     # Which states answer to a cache key; the newest that has not expired does.
     "task_run_cache",
     METADATA,
-    Column("cache_key", Words, primary_key=True),
+    # The SHA-256 of the key: keys may be longer than what an index takes.
+    Column("key_digest", Words, primary_key=True),
     Column("create_time", BigInteger, primary_key=True),
     Column("task_run_id", Words, primary_key=True),
     Column("version", BigInteger, primary_key=True),
@@ -301,11 +303,19 @@ FLOW_RUN: Final = Table(
     ),
     Index(None, "flow_id", "effective_start_time", "id"),
     Index(None, "state_type", "effective_start_time", "id"),
+    Index(None, "state_type", "expected_start_time", "id"),
     Index(None, "state_name", "id"),
     Index(None, "effective_start_time", "id"),
     Index(None, "expected_start_time", "id"),
     Index(None, "name", "id"),
-    Index(None, "next_scheduled_start_time", "id", **_present("next_scheduled_start_time")),
+    # With the state, so that a list of others walks past those that are due without looking at each.
+    Index(
+        None,
+        "next_scheduled_start_time",
+        "id",
+        "state_type",
+        **_present("next_scheduled_start_time"),
+    ),
     Index(None, "end_time", "id", **_present("end_time")),
     Index(None, "deployment_id", "effective_start_time", "id", **_present("deployment_id")),
     Index(None, "parent_task_run_id", **_present("parent_task_run_id")),
@@ -418,6 +428,8 @@ EVENT: Final = Table(
     Column("last_revision", BigInteger, nullable=False),
     Column("commit_time", BigInteger, nullable=False),
     Column("flow_run_id", Words, nullable=False),
+    # Tells the events of task runs, of which there are many, from all others.
+    Column("task_run_id", Words),
     Column("body", LargeBinary, nullable=False),
     CheckConstraint("last_revision >= revision", name="last_revision_not_before"),
 )

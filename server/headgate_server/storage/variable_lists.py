@@ -6,7 +6,7 @@ from sqlalchemy import Connection, select
 
 from headgate_server.model.paging import Page, PageRequest
 from headgate_server.model.variables import Variable
-from headgate_server.storage.filters import starts_with
+from headgate_server.storage.filters.members import begins_with
 from headgate_server.storage.paging import Order, read_page
 from headgate_server.storage.tables import VARIABLE
 from headgate_server.storage.variables import decode_variable
@@ -22,7 +22,7 @@ def list_variables(conn: Connection, name_prefix: str, page: PageRequest) -> Pag
     Raises:
         PageTokenMismatchError: The token is not of this list.
     """
-    conditions = [starts_with(VARIABLE.c.name, name_prefix)] if name_prefix else []
+    conditions = [begins_with(VARIABLE.c.name, name_prefix)] if name_prefix else []
     found = read_page(
         conn, select(VARIABLE.c.body), conditions, _ORDER, page, "variables", name_prefix
     )

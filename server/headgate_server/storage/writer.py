@@ -57,12 +57,21 @@ class LostRace(msgspec.Struct, frozen=True):
 Outcome: TypeAlias = Written[R] | HeadgateError | LostRace
 
 
+class Unfinished(msgspec.Struct, frozen=True):
+    """A part of what was asked is done and stays done; the rest waits its turn, so that others come between."""
+
+    rest: object
+    """The command that is left. It names the same request as the first, if that named one."""
+    changes: tuple[Change, ...] = ()
+    """What to note in the log, in order."""
+
+
 class Work(Generic[A, R]):
     """One kind of change: how many commands of it are carried out at once."""
 
     def __init__(
         self,
-        carry_out: Callable[[Connection, datetime, Sequence[A]], Sequence[Outcome[R]]],
+        carry_out: Callable[[Connection, datetime, Sequence[A]], Sequence[Outcome[R] | Unfinished]],
         answer: type[R],
     ) -> None:
         """Name a kind of change.
@@ -127,14 +136,35 @@ class Writer:
             DatabaseUnavailableError: The database did not answer; the change may or may not have been made.
             HeadgateError: Whatever the work refuses with; nothing was done.
         """
+        (future,) = self._enqueue(work, [command])
+        return await future
+
+    async def write_each(self, work: Work[A, R], commands: Sequence[A]) -> list[R | BaseException]:
+        """Carry out commands, each by itself, and return once the last of them is settled.
+
+        They wait side by side, so that they are carried out together as far as a transaction goes. Give no more of them at
+        once than go into one transaction, or other changes wait for all of them.
+
+        Returns:
+            The answer to each command, or what it failed with.
+
+        Raises:
+            OverloadedError: Too many changes wait; nothing was done.
+            ServerDrainingError: The writer is closed; nothing was done.
+        """
+        return await asyncio.gather(*self._enqueue(work, commands), return_exceptions=True)
+
+    def _enqueue(self, work: Work[A, R], commands: Sequence[A]) -> list[asyncio.Future[R]]:
+        """Let commands wait to be carried out; return what tells of each."""
         if self._is_closed:
             raise ServerDrainingError
         if len(self._waiting) >= self._waiting_max:
             raise OverloadedError
-        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Member(work, command, future))
+        new_future = asyncio.get_running_loop().create_future
+        members = [_Member(work, command, new_future()) for command in commands]
+        self._waiting += members
         self._something_waits.set()
-        return await future
+        return [member.future for member in members]
 
     async def run(self) -> None:
         """Write what waits, for ever. End it with `close`."""
@@ -176,8 +206,8 @@ class Writer:
         self._metrics.batch_size.observe(len(batch))
         if happened:
             self._publish(happened)
-        for member, outcome in transaction.outcomes:
-            self._settle(member, outcome)
+        lost = [member for member, outcome in transaction.outcomes if self._settle(member, outcome)]
+        self._waiting.extendleft(reversed(lost))
 
     async def _settle_failure(
         self, batch: list[_Member], error: Exception, *, was_performed: bool
@@ -190,27 +220,32 @@ class Writer:
             return
         if is_traceless and isinstance(error, DataConflictError):
             # Another server may have written what the checks did not see yet; the next look will.
-            self._settle(batch[0], LostRace(error))
+            if self._settle(batch[0], LostRace(error)):
+                self._waiting.appendleft(batch[0])
             return
         for member in batch:
             if not member.future.done():
                 member.future.set_exception(error)
 
-    def _settle(self, member: _Member, outcome: Outcome[Any]) -> None:
-        """Tell a caller what became of its change, or let it try again."""
+    def _settle(self, member: _Member, outcome: Outcome[Any] | Unfinished) -> bool:
+        """Tell a caller what became of its change, or let it go on later; return whether it is to try again at once."""
+        if isinstance(outcome, Unfinished):
+            member.command = outcome.rest
+            self._waiting.append(member)
+            return False
         if isinstance(outcome, LostRace):
             member.attempts += 1
             self._metrics.lost_races.inc()
             if member.attempts < ATTEMPTS:
-                self._waiting.appendleft(member)
-                return
+                return True
             outcome = outcome.refusal
         if member.future.done():
-            return
+            return False
         if isinstance(outcome, HeadgateError):
             member.future.set_exception(outcome)
         else:
             member.future.set_result(outcome.value)
+        return False
 
 
 class _Transaction:
@@ -222,7 +257,7 @@ class _Transaction:
         self._by_work: dict[Work[Any, Any], list[_Member]] = {}
         for member in batch:
             self._by_work.setdefault(member.work, []).append(member)
-        self.outcomes: list[tuple[_Member, Outcome[Any]]] = []
+        self.outcomes: list[tuple[_Member, Outcome[Any] | Unfinished]] = []
         self._repeats: list[tuple[_Member, Outcome[Any]]] = []
         self.is_performed = False
         """Whether everything was done but the commit, so that a failure may hide a success."""
@@ -269,12 +304,14 @@ class _Transaction:
         groups = [
             (place, outcome)
             for place, (_, outcome) in enumerate(self.outcomes)
-            if isinstance(outcome, Written) and outcome.changes
+            if isinstance(outcome, Written | Unfinished) and outcome.changes
         ]
         happened = events.append(conn, [outcome.changes for _, outcome in groups], now)
         noted = 0
         for place, outcome in groups:
             noted += len(outcome.changes)
+            if isinstance(outcome, Unfinished):
+                continue
             value = msgspec.structs.replace(
                 cast("msgspec.Struct", outcome.value), revision=happened[noted - 1].revision
             )

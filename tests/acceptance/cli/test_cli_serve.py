@@ -12,6 +12,7 @@ import pytest
 
 from headgate import v1 as pb
 from headgate.sync import Client
+from headgate_server.storage.schema import HEAD_REVISION
 from tests.acceptance.cli.shell import (
     HEADGATE,
     Ended,
@@ -169,7 +170,7 @@ def test_postgresql_is_upgraded_by_command_alone(
 
     assert refused.code == 7
     assert "Run `headgate db upgrade` once." in refused.err
-    assert (upgraded.code, upgraded.json["schema_revision"]) == (0, "0001")
+    assert (upgraded.code, upgraded.json["schema_revision"]) == (0, HEAD_REVISION)
     assert program.stop() == 0
 
 

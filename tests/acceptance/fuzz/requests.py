@@ -72,9 +72,15 @@ class Requests:
         *parents, field = path
         for parent in parents:
             inner = getattr(request, parent.name)
-            request = (inner[0] if inner else inner.add()) if parent.is_repeated else inner
+            if _is_map(parent):
+                request = inner["a"]
+            else:
+                request = (inner[0] if inner else inner.add()) if parent.is_repeated else inner
         if field.message_type is not None:
-            if field.is_repeated:
+            if _is_map(field):
+                for number in range(length(self._chance)):
+                    getattr(request, field.name)[str(number)].SetInParent()
+            elif field.is_repeated:
                 for _ in range(length(self._chance)):
                     getattr(request, field.name).add()
             else:
@@ -90,7 +96,10 @@ class Requests:
             if self._chance.random() > _FIELD_ODDS:
                 continue
             make = self._maker(field, deepest)
-            if field.is_repeated:
+            if _is_map(field):
+                for entry in self._several(make):
+                    getattr(message, field.name)[entry.key].CopyFrom(entry.value)
+            elif field.is_repeated:
                 getattr(message, field.name).extend(self._several(make))
             elif field.message_type is not None:
                 getattr(message, field.name).CopyFrom(make())
@@ -135,5 +144,12 @@ def _paths(
     for field in descriptor.fields:
         path = (*above, field)
         yield path
-        if field.message_type is not None and len(path) < _DEEPEST:
+        if _is_map(field):
+            yield from _paths(field.message_type.fields_by_name["value"].message_type, path)
+        elif field.message_type is not None and len(path) < _DEEPEST:
             yield from _paths(field.message_type, path)
+
+
+def _is_map(field: FieldDescriptor) -> bool:
+    """Tell whether a field holds messages by name."""
+    return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)

@@ -1,6 +1,7 @@
 """A stage for bad requests: things that exist on the server, and a valid request of each method about them."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import uuid4
 
 import grpc.aio
@@ -8,8 +9,13 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
 from headgate import v1 as pb
-from tests.service.world import COMPLETED, RUNNING, World, keyset, paused
+from tests.builders import NOW
+from tests.service.deploying import by_cron, by_rrule, deployed, every
+from tests.service.tasks import new_task_run
+from tests.service.work import new_pool, new_queue
+from tests.service.world import COMPLETED, RUNNING, World, at, keyset, lasting, paused
 
+DAY = timedelta(days=1)
 SCHEMA = (
     '{"type": "object", "properties": {"approve": {"type": "boolean"}}, "required": ["approve"]}'
 )
@@ -22,7 +28,11 @@ class Stage:
         self._world = World(channel)
         self._flow = self._spare_flow = pb.Flow()
         self._running = self._scheduled = self._paused = self._spare = pb.FlowRun()
-        self._variable = ""
+        self._task_run = self._spare_task_run = pb.TaskRun()
+        self._deployment = self._spare_deployment = pb.Deployment()
+        self._pool = self._spare_pool = pb.WorkPool()
+        self._queue = self._spare_queue = pb.WorkQueue()
+        self._variable = self._tag = ""
         self._tokens: list[str] = []
         self._request_id = ""
 
@@ -41,6 +51,23 @@ class Stage:
         asked = paused("1", run_input_keyset=keyset("1"))
         schema = pb.NewFlowRunInput(key=keyset("1").schema, value_json=SCHEMA)
         await world.propose(self._paused, asked, inputs=[schema])
+        self._tag = str(uuid4())
+        await world.limits.CreateConcurrencyLimit(
+            pb.CreateConcurrencyLimitRequest(tag=self._tag, concurrency_limit=1)
+        )
+        self._task_run, self._spare_task_run = [
+            await new_task_run(world, self._running, tags=[self._tag]) for _ in range(2)
+        ]
+        self._deployment, self._spare_deployment = [
+            await deployed(world, self._flow.id, name, schedules=[every(DAY)])
+            for name in ("prod", "spare")
+        ]
+        self._pool, self._spare_pool = [
+            await new_pool(world, f"pool {uuid4()}", type=kind) for kind in ("process", "docker")
+        ]
+        self._queue, self._spare_queue = [
+            await new_queue(world, name, self._pool.name) for name in ("fast", "slow")
+        ]
         self._variable = f"v_{uuid4().hex}"
         await world.variables.CreateVariable(
             pb.CreateVariableRequest(name=self._variable, value="1")
@@ -56,6 +83,10 @@ class Stage:
         return [
             *(run.id for run in runs),
             *(self._flow.id, self._spare_flow.id, self._request_id),
+            *(self._deployment.id, self._deployment.schedules[0].id, self._spare_deployment.id),
+            *(self._task_run.id, self._spare_task_run.id, self._tag),
+            *(self._pool.id, self._pool.name, self._spare_pool.name),
+            *(self._queue.id, self._queue.name, self._spare_queue.id),
             *(self._variable, keyset("1").schema, "once", "kept"),
             *self._tokens,
         ]
@@ -70,13 +101,36 @@ class Stage:
     def _about_a_run(self, method: str) -> Message:
         """Return a request that needs nothing but a run, if it needs that."""
         request: Message = getattr(pb, f"{method}Request")()
-        if "flow_run_id" in request.DESCRIPTOR.fields_by_name:
-            request = type(request)(flow_run_id=self._running.id)
+        known = {
+            "flow_run_id": self._running.id,
+            "task_run_id": self._task_run.id,
+            "tag": self._tag,
+            "deployment_id": self._deployment.id,
+            "work_pool_name": self._pool.name,
+        }
+        for name, value in known.items():
+            if name in request.DESCRIPTOR.fields_by_name:
+                setattr(request, name, value)
+        if "work_queue" in request.DESCRIPTOR.fields_by_name:
+            request.work_queue.work_queue_id = self._queue.id  # type: ignore[attr-defined]
         return request
 
     def _CreateFlowRun(self) -> Message:  # noqa: N802 - named as the method
         state = pb.ProposedState(type=pb.STATE_TYPE_SCHEDULED, details=pb.StateDetails())
         return pb.CreateFlowRunRequest(flow_id=self._flow.id, state=state, parameters_json="{}")
+
+    def _BatchCreateFlowRuns(self) -> Message:  # noqa: N802
+        state = pb.ProposedState(type=RUNNING, details=pb.StateDetails(), data_json="{}")
+        item = pb.NewFlowRun(flow_id=self._flow.id, state=state, parameters_json="{}")
+        return pb.BatchCreateFlowRunsRequest(items=[item] * 2)
+
+    def _BatchSetFlowRunStates(self) -> Message:  # noqa: N802
+        proposed = self._SetFlowRunState().SerializeToString()
+        return pb.BatchSetFlowRunStatesRequest(items=[pb.FlowRunProposal.FromString(proposed)])
+
+    def _BatchDeleteFlowRuns(self) -> Message:  # noqa: N802
+        chosen = pb.FlowRunFilter(id=pb.IdFilter(any=pb.StringList(values=[self._spare.id])))
+        return pb.BatchDeleteFlowRunsRequest(flow_runs=chosen)
 
     def _DeleteFlowRun(self) -> Message:  # noqa: N802
         return pb.DeleteFlowRunRequest(flow_run_id=self._spare.id)
@@ -100,9 +154,129 @@ class Stage:
     def _WaitFlowRuns(self) -> Message:  # noqa: N802
         return pb.WaitFlowRunsRequest(flow_run_ids=[self._spare.id])
 
+    def _GetFlowRunHistory(self) -> Message:  # noqa: N802
+        return pb.GetFlowRunHistoryRequest(
+            start_time=at(NOW), end_time=at(NOW + DAY), interval=lasting(DAY / 100)
+        )
+
+    def _GetTaskRunHistory(self) -> Message:  # noqa: N802
+        asked = self._GetFlowRunHistory().SerializeToString()
+        return pb.GetTaskRunHistoryRequest.FromString(asked)
+
     def _CreateFlowRunInput(self) -> Message:  # noqa: N802
         left = pb.NewFlowRunInput(key=str(uuid4()), value_json="1", sender="a")
         return pb.CreateFlowRunInputRequest(flow_run_id=self._running.id, input=left)
+
+    def _CreateTaskRun(self) -> Message:  # noqa: N802
+        policy = pb.TaskRunPolicy(retries=1, retry_jitter_factor=0.5)
+        policy.retry_delays.add(seconds=1)
+        request = pb.CreateTaskRunRequest(
+            flow_run_id=self._running.id, task_key="a", dynamic_key=str(uuid4()), policy=policy
+        )
+        request.task_inputs["a"].inputs.add(task_run_id=self._task_run.id)
+        return request
+
+    def _UpdateTaskRun(self) -> Message:  # noqa: N802
+        task_run = pb.TaskRun(id=self._task_run.id, name="new")
+        return pb.UpdateTaskRunRequest(task_run=task_run, update_mask=FieldMask(paths=["*"]))
+
+    def _DeleteTaskRun(self) -> Message:  # noqa: N802
+        return pb.DeleteTaskRunRequest(task_run_id=self._spare_task_run.id)
+
+    def _SetTaskRunState(self) -> Message:  # noqa: N802
+        details = pb.StateDetails(cache_key="a", retriable=False)
+        state = pb.ProposedState(type=RUNNING, details=details, data_json="{}")
+        return pb.SetTaskRunStateRequest(task_run_id=self._task_run.id, state=state)
+
+    def _ResetConcurrencyLimit(self) -> Message:  # noqa: N802
+        slots = [self._task_run.id]
+        return pb.ResetConcurrencyLimitRequest(tag=self._tag, active_slots=slots)
+
+    def _CreateDeployment(self) -> Message:  # noqa: N802
+        schedules = [by_cron("0 9 * * 1-5", "Europe/Berlin"), by_rrule("FREQ=WEEKLY;BYDAY=MO")]
+        return pb.CreateDeploymentRequest(
+            flow_id=self._flow.id,
+            name="prod",
+            parameters_json="{}",
+            parameter_schema_json="{}",
+            schedules=[every(DAY, anchor_time=NOW), *schedules],
+        )
+
+    def _UpdateDeployment(self) -> Message:  # noqa: N802
+        return pb.UpdateDeploymentRequest(
+            deployment=pb.Deployment(id=self._deployment.id, schedules=[by_cron("@daily")]),
+            update_mask=FieldMask(paths=["*"]),
+        )
+
+    def _DeleteDeployment(self) -> Message:  # noqa: N802
+        return pb.DeleteDeploymentRequest(deployment_id=self._spare_deployment.id)
+
+    def _CreateDeploymentFlowRun(self) -> Message:  # noqa: N802
+        return pb.CreateDeploymentFlowRunRequest(
+            deployment_id=self._deployment.id, parameters_json="{}", enforce_parameter_schema=False
+        )
+
+    def _ScheduleDeployment(self) -> Message:  # noqa: N802
+        return pb.ScheduleDeploymentRequest(
+            deployment_id=self._deployment.id, start_time=at(NOW), min_time=lasting(DAY), min_runs=1
+        )
+
+    def _CreateWorkPool(self) -> Message:  # noqa: N802
+        return pb.CreateWorkPoolRequest(
+            name=str(uuid4()), base_job_template_json="{}", concurrency_limit=1
+        )
+
+    def _GetWorkPool(self) -> Message:  # noqa: N802
+        return pb.GetWorkPoolRequest(name=self._pool.name)
+
+    def _UpdateWorkPool(self) -> Message:  # noqa: N802
+        return pb.UpdateWorkPoolRequest(
+            name=self._pool.name,
+            description="new",
+            base_job_template_json="{}",
+            concurrency_limit=1,
+            update_mask=FieldMask(paths=["*"]),
+        )
+
+    def _DeleteWorkPool(self) -> Message:  # noqa: N802
+        return pb.DeleteWorkPoolRequest(name=self._spare_pool.name)
+
+    def _CreateWorkQueue(self) -> Message:  # noqa: N802
+        return pb.CreateWorkQueueRequest(
+            work_pool_name=self._pool.name, name=str(uuid4()), concurrency_limit=1, priority=1
+        )
+
+    def _UpdateWorkQueue(self) -> Message:  # noqa: N802
+        return pb.UpdateWorkQueueRequest(
+            work_queue=pb.WorkQueueKey(work_queue_id=self._queue.id),
+            name="fast",
+            concurrency_limit=1,
+            priority=1,
+            update_mask=FieldMask(paths=["*"]),
+        )
+
+    def _DeleteWorkQueue(self) -> Message:  # noqa: N802
+        path = pb.WorkQueuePath(work_pool_name=self._pool.name, name="slow")
+        return pb.DeleteWorkQueueRequest(work_queue=pb.WorkQueueKey(path=path))
+
+    def _HeartbeatWorker(self) -> Message:  # noqa: N802
+        return pb.HeartbeatWorkerRequest(
+            work_pool_name=self._pool.name, name="bee", heartbeat_interval=lasting(DAY)
+        )
+
+    def _PollFlowRuns(self) -> Message:  # noqa: N802
+        return pb.PollFlowRunsRequest(
+            work_pool_name=self._pool.name,
+            work_queue_names=["fast"],
+            scheduled_before=at(NOW),
+            scheduled_after=at(NOW),
+            limit=1,
+        )
+
+    def _WatchDueFlowRuns(self) -> Message:  # noqa: N802
+        return pb.WatchDueFlowRunsRequest(
+            work_pool_name=self._pool.name, work_queue_names=["fast"], prefetch=lasting(DAY)
+        )
 
     def _CreateFlow(self) -> Message:  # noqa: N802
         return pb.CreateFlowRequest(name=self._flow.name, tags=["a"])

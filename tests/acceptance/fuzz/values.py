@@ -10,6 +10,7 @@ from google.protobuf.descriptor import FieldDescriptor
 
 _INT32: Final = (0, 1, -1, 7, 2**31 - 1, -(2**31))
 _INT64: Final = (*_INT32, 2**31, 2**53 + 1, 2**63 - 1, -(2**63))
+_DOUBLES: Final = (0.0, -0.0, 1.5, -1.0, 5e-324, 1.7e308, float("inf"), float("-inf"), float("nan"))
 _ENUMS: Final = (*range(12), 99, -1, 2**31 - 1, -(2**31))
 
 TEXTS: Final = (
@@ -212,6 +213,8 @@ def values_for(field: FieldDescriptor, known: Sequence[str]) -> Sequence[Any]:
             return (False, True)
         case FieldDescriptor.TYPE_ENUM:
             return _ENUMS
+        case FieldDescriptor.TYPE_DOUBLE:
+            return _DOUBLES
         case FieldDescriptor.TYPE_INT32:
             return _NANOS if field.name == "nanos" else _INT32
         case FieldDescriptor.TYPE_INT64:
@@ -240,7 +243,10 @@ def length(chance: random.Random) -> int:
 
 
 def _is_id(text: str) -> bool:
-    return len(text) == 36 and text.count("-") == 4
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
 
 
 def _spelled_otherwise(text: str) -> str:

@@ -82,6 +82,12 @@ DETAILS = st.builds(
     run_input_keyset=st.none()
     | st.builds(RunInputKeyset, schema=TEXTS, response=TEXTS, description=TEXTS),
     transition_id=st.none() | st.uuids(),
+    child_flow_run_id=st.none() | st.uuids(),
+    cache_key=TEXTS,
+    cache_expire_time=st.none() | TIMES,
+    refresh_cache=st.booleans(),
+    retriable=st.none() | st.booleans(),
+    untrackable_result=st.booleans(),
 )
 
 

@@ -1,5 +1,6 @@
 """Filters to stubs: three-valued members, every field, and nothing of a wrong type."""
 
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -11,7 +12,14 @@ import headgate
 from headgate import Operator, StateType
 from headgate import v1 as pb
 from headgate._convert import from_datetime
-from headgate._convert_filters import from_flow_filter, from_flow_run_filter
+from headgate._convert_filters import (
+    from_deployment_filter,
+    from_flow_filter,
+    from_flow_run_filter,
+    from_task_run_filter,
+    from_work_pool_filter,
+    from_work_queue_filter,
+)
 
 MessageT = TypeVar("MessageT", bound=Message)
 
@@ -101,6 +109,99 @@ def test_filters_on_flows_reach_their_fields() -> None:
     assert from_flow_filter(conditions) == of(
         pb.FlowFilter, operator=pb.OPERATOR_AND, deployment={"is_null": True}
     )
+
+
+def test_filters_on_task_runs_reach_their_fields() -> None:
+    some_id = uuid4()
+    conditions = headgate.TaskRunFilter(
+        operator=Operator.OR,
+        id=headgate.IdFilter(any=[some_id]),
+        name=headgate.NameFilter(like="a"),
+        tags=headgate.TagsFilter(all=["x"]),
+        state=headgate.StateFilter(type_any=[StateType.RUNNING]),
+        start_time=headgate.TimeFilter(is_null=True),
+        subflow_runs=headgate.ExistsFilter(exists=False),
+        flow_run_id=headgate.ReferenceFilter(any=[some_id], is_null=False),
+    )
+
+    assert from_task_run_filter(conditions) == of(
+        pb.TaskRunFilter,
+        operator=pb.OPERATOR_OR,
+        id={"any": {"values": [str(some_id)]}},
+        name={"like": "a"},
+        tags={"operator": pb.OPERATOR_AND, "all": {"values": ["x"]}},
+        state={"operator": pb.OPERATOR_AND, "type_any": {"values": [pb.STATE_TYPE_RUNNING]}},
+        start_time={"is_null": True},
+        subflow_runs={"exists": False},
+        flow_run_id={
+            "operator": pb.OPERATOR_AND,
+            "any": {"values": [str(some_id)]},
+            "is_null": False,
+        },
+    )
+
+
+def test_filters_on_deployments_reach_their_fields() -> None:
+    conditions = headgate.DeploymentFilter(
+        id=headgate.IdFilter(any=[]),
+        name=headgate.NameFilter(any=["a"]),
+        paused=headgate.EqualFilter(eq=False),
+        is_schedule_active=headgate.EqualFilter(),
+        tags=headgate.TagsFilter(is_null=False),
+        work_queue_name=headgate.AnyFilter(any=["q"]),
+    )
+
+    assert from_deployment_filter(conditions) == of(
+        pb.DeploymentFilter,
+        operator=pb.OPERATOR_AND,
+        id={"any": {"values": []}},
+        name={"any": {"values": ["a"]}},
+        paused={"eq": False},
+        is_schedule_active={},
+        tags={"operator": pb.OPERATOR_AND, "is_null": False},
+        work_queue_name={"any": {"values": ["q"]}},
+    )
+
+
+def test_filters_on_pools_and_queues_reach_their_fields() -> None:
+    pools = headgate.WorkPoolFilter(
+        name=headgate.AnyFilter(any=["a"]), type=headgate.AnyFilter(any=["process"])
+    )
+    queues = headgate.WorkQueueFilter(
+        operator=Operator.OR, name=headgate.WorkQueueNameFilter(any=["a"], startswith=[])
+    )
+
+    assert from_work_pool_filter(pools) == of(
+        pb.WorkPoolFilter,
+        operator=pb.OPERATOR_AND,
+        name={"any": {"values": ["a"]}},
+        type={"any": {"values": ["process"]}},
+    )
+    assert from_work_queue_filter(queues) == of(
+        pb.WorkQueueFilter,
+        operator=pb.OPERATOR_OR,
+        name={"any": {"values": ["a"]}, "startswith": {"values": []}},
+    )
+
+
+@pytest.mark.parametrize(
+    ("conditions", "message"),
+    [
+        (headgate.FlowFilter(), pb.FlowFilter),
+        (headgate.FlowRunFilter(), pb.FlowRunFilter),
+        (headgate.TaskRunFilter(), pb.TaskRunFilter),
+        (headgate.DeploymentFilter(), pb.DeploymentFilter),
+        (headgate.WorkPoolFilter(), pb.WorkPoolFilter),
+        (headgate.WorkQueueFilter(), pb.WorkQueueFilter),
+    ],
+    ids=["flows", "flow runs", "task runs", "deployments", "work pools", "work queues"],
+)
+def test_every_member_of_the_contract_has_its_place(
+    conditions: object, message: type[Message]
+) -> None:
+    members = {each.name for each in fields(conditions)}  # type: ignore[arg-type]
+
+    assert members == set(message.DESCRIPTOR.fields_by_name)
 
 
 @pytest.mark.parametrize(

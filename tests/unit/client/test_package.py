@@ -9,7 +9,21 @@ from typing import Any
 import pytest
 
 import headgate
-from headgate import client, flow_runs, flows, inputs, server, sync, variables
+from headgate import (
+    client,
+    concurrency_limits,
+    deployments,
+    flow_runs,
+    flows,
+    inputs,
+    server,
+    sync,
+    task_runs,
+    variables,
+    work_pools,
+    work_queues,
+    workers,
+)
 
 
 def in_a_fresh_interpreter(program: str) -> Any:
@@ -68,6 +82,12 @@ FACES = [
     (flows.Flows, sync.Flows),
     (flow_runs.FlowRuns, sync.FlowRuns),
     (inputs.FlowRunInputs, sync.FlowRunInputs),
+    (deployments.Deployments, sync.Deployments),
+    (task_runs.TaskRuns, sync.TaskRuns),
+    (concurrency_limits.ConcurrencyLimits, sync.ConcurrencyLimits),
+    (work_pools.WorkPools, sync.WorkPools),
+    (work_queues.WorkQueues, sync.WorkQueues),
+    (workers.Workers, sync.Workers),
     (variables.Variables, sync.Variables),
     (server.Server, sync.Server),
 ]

@@ -19,6 +19,8 @@ UNARY = {
         pb.GetFlowRequest,
         pb.GetFlowRunRequest,
         pb.GetFlowRunInputRequest,
+        pb.GetTaskRunRequest,
+        pb.GetConcurrencyLimitRequest,
         pb.GetVariableRequest,
         pb.GetServerInfoRequest,
     )
@@ -32,14 +34,20 @@ UNARY = {
 def test_each_call_as_the_client_makes_it_can_be_repeated(name: str) -> None:
     request = UNARY[name]()
     _name_request(request)
-    if isinstance(request, pb.SetFlowRunStateRequest):
+    if isinstance(request, pb.SetFlowRunStateRequest | pb.SetTaskRunStateRequest):
         request.state.details.transition_id = str(uuid4())
 
     assert may_repeat(request)
 
 
 @pytest.mark.parametrize(
-    "request_", [pb.CreateFlowRunRequest(), pb.SetFlowRunStateRequest(), pb.DeleteFlowRequest()]
+    "request_",
+    [
+        pb.CreateFlowRunRequest(),
+        pb.SetFlowRunStateRequest(),
+        pb.SetTaskRunStateRequest(),
+        pb.DeleteFlowRequest(),
+    ],
 )
 def test_a_change_without_a_name_cannot_be_repeated(request_: Message) -> None:
     assert not may_repeat(request_)

@@ -133,6 +133,10 @@ class Checks:
             self.wrong(field, "must consist of lower-case letters, digits and underscores")
         return self.text(value, field)
 
+    def cache_key(self, value: str, field: str) -> str:
+        """Check a key under which a result is kept."""
+        return self.text(value, field, self.limits.cache_key_characters)
+
     def required_text(self, value: str, field: str) -> str:
         """Check a name by which something is looked up."""
         if not value:

@@ -1,4 +1,4 @@
-"""Filters: conditions on flows and flow runs, as a request gives them.
+"""Filters: conditions on flows, runs and what belongs to them, as a request gives them.
 
 A list that was not given is None and an empty one is an empty tuple, for the two differ. The members bear the same names here as
 in the contract, so each filter is told by how its members are read.
@@ -14,6 +14,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from headgate import v1 as pb
 from headgate_server.model.filters import (
     AnyFilter,
+    DeploymentFilter,
+    EqualFilter,
+    ExistsFilter,
     FlowFilter,
     FlowRunFilter,
     IdFilter,
@@ -21,13 +24,19 @@ from headgate_server.model.filters import (
     NameFilter,
     Operator,
     PresenceFilter,
+    QueueNameFilter,
     ReferenceFilter,
     RunQuery,
     StateFilter,
     TagsFilter,
+    TaskRunFilter,
     TimeFilter,
+    WorkPoolFilter,
+    WorkQueueFilter,
 )
 from headgate_server.model.states import StateType
+from headgate_server.model.work_commands import WorkerFilter, WorkerStatusFilter
+from headgate_server.model.work_pools import WorkerStatus
 from headgate_server.rpc.convert.checks import Checks
 from headgate_server.rpc.convert.states import STATE_TYPES
 from headgate_server.rpc.convert.times import read_time
@@ -44,33 +53,20 @@ OPERATORS: Final[Mapping[int, Operator]] = {
 """What the numbers on the wire mean."""
 
 
-Filtered: TypeAlias = (
-    pb.ListFlowsRequest
-    | pb.CountFlowsRequest
-    | pb.ListFlowRunsRequest
-    | pb.CountFlowRunsRequest
-    | pb.WatchFlowRunsRequest
-)
-"""The requests with filters."""
+WORKER_STATUSES: Final[Mapping[int, WorkerStatus]] = {
+    pb.WorkerStatus.Value(f"WORKER_STATUS_{each}"): each for each in WorkerStatus
+}
+"""What the numbers on the wire mean."""
 
 
-def read_run_query(request: Filtered, checks: Checks) -> RunQuery:
-    """Read which flow runs a request means."""
-    return RunQuery(
-        flows=read_flow_filter(request, checks), flow_runs=read_flow_run_filter(request, checks)
-    )
-
-
-def read_flow_filter(request: Filtered, checks: Checks) -> FlowFilter | None:
-    """Read the conditions on flows, if any are given."""
-    return _FLOWS(request.flows, "flows", checks) if request.HasField("flows") else None
-
-
-def read_flow_run_filter(request: Filtered, checks: Checks) -> FlowRunFilter | None:
-    """Read the conditions on flow runs, if any are given."""
-    if not request.HasField("flow_runs"):
-        return None
-    return _FLOW_RUNS(request.flow_runs, "flow_runs", checks)
+def read_run_query(request: Message, checks: Checks) -> RunQuery:
+    """Read which entities a request means: from those of the fields named as the six filters that it has and that are set."""
+    given = {
+        field.name: _FILTERS[field.name](message, field.name, checks)
+        for field, message in request.ListFields()
+        if field.name in _FILTERS
+    }
+    return RunQuery(**given)
 
 
 def _members(kind: type[F], **readers: Reader[Any]) -> Reader[F]:
@@ -101,6 +97,15 @@ def _state_types(message: pb.StateTypeList, path: str, checks: Checks) -> tuple[
     )
 
 
+def _worker_statuses(
+    message: pb.WorkerStatusList, path: str, checks: Checks
+) -> tuple[WorkerStatus, ...]:
+    return tuple(
+        checks.choice(number, WORKER_STATUSES, f"{path}.values[{index}]")
+        for index, number in enumerate(checks.members(message.values, f"{path}.values"))
+    )
+
+
 def _text(value: str, path: str, checks: Checks) -> str:
     return checks.text(value, path)
 
@@ -121,30 +126,72 @@ _ID: Final = _members(IdFilter, any=_ids, not_any=_ids)
 _NAME: Final = _members(NameFilter, any=_texts, like=_text)
 _TAGS: Final = _members(TagsFilter, operator=_operator, all=_texts, is_null=_fact)
 _REFERENCE: Final = _members(ReferenceFilter, operator=_operator, any=_ids, is_null=_fact)
+_STATE: Final = _members(StateFilter, operator=_operator, type_any=_state_types, name_any=_texts)
+_TEXT: Final = _members(AnyFilter, any=_texts)
+_EQUAL: Final = _members(EqualFilter, eq=_fact)
 _TIME: Final = _members(TimeFilter, before=_time, after=_time, is_null=_fact)
 
-_FLOWS: Final = _members(
-    FlowFilter,
+_FILTERS: Final[Mapping[str, Reader[Any]]] = {
+    "flows": _members(
+        FlowFilter,
+        operator=_operator,
+        id=_ID,
+        name=_NAME,
+        tags=_TAGS,
+        deployment=_members(PresenceFilter, is_null=_fact),
+    ),
+    "flow_runs": _members(
+        FlowRunFilter,
+        operator=_operator,
+        id=_ID,
+        name=_NAME,
+        tags=_TAGS,
+        deployment_id=_REFERENCE,
+        work_queue_name=_members(ReferenceFilter, operator=_operator, any=_texts, is_null=_fact),
+        state=_STATE,
+        flow_version=_TEXT,
+        start_time=_TIME,
+        expected_start_time=_TIME,
+        next_scheduled_start_time=_TIME,
+        parent_flow_run_id=_members(AnyFilter, any=_ids),
+        parent_task_run_id=_REFERENCE,
+        idempotency_key=_members(KeyFilter, any=_texts, not_any=_texts),
+    ),
+    "task_runs": _members(
+        TaskRunFilter,
+        operator=_operator,
+        id=_ID,
+        name=_NAME,
+        tags=_TAGS,
+        state=_STATE,
+        start_time=_TIME,
+        subflow_runs=_members(ExistsFilter, exists=_fact),
+        flow_run_id=_REFERENCE,
+    ),
+    "deployments": _members(
+        DeploymentFilter,
+        operator=_operator,
+        id=_ID,
+        name=_NAME,
+        paused=_EQUAL,
+        is_schedule_active=_EQUAL,
+        tags=_TAGS,
+        work_queue_name=_TEXT,
+    ),
+    "work_pools": _members(WorkPoolFilter, operator=_operator, id=_ID, name=_TEXT, type=_TEXT),
+    "work_queues": _members(
+        WorkQueueFilter,
+        operator=_operator,
+        id=_ID,
+        name=_members(QueueNameFilter, any=_texts, startswith=_texts),
+    ),
+}
+"""How the filters are read, by the names that they have in every request."""
+
+read_worker_filter: Final = _members(
+    WorkerFilter,
     operator=_operator,
-    id=_ID,
-    name=_NAME,
-    tags=_TAGS,
-    deployment=_members(PresenceFilter, is_null=_fact),
+    last_heartbeat_time=_TIME,
+    status=_members(WorkerStatusFilter, any=_worker_statuses, not_any=_worker_statuses),
 )
-_FLOW_RUNS: Final = _members(
-    FlowRunFilter,
-    operator=_operator,
-    id=_ID,
-    name=_NAME,
-    tags=_TAGS,
-    deployment_id=_REFERENCE,
-    work_queue_name=_members(ReferenceFilter, operator=_operator, any=_texts, is_null=_fact),
-    state=_members(StateFilter, operator=_operator, type_any=_state_types, name_any=_texts),
-    flow_version=_members(AnyFilter, any=_texts),
-    start_time=_TIME,
-    expected_start_time=_TIME,
-    next_scheduled_start_time=_TIME,
-    parent_flow_run_id=_members(AnyFilter, any=_ids),
-    parent_task_run_id=_REFERENCE,
-    idempotency_key=_members(KeyFilter, any=_texts, not_any=_texts),
-)
+"""Reads conditions on workers."""

@@ -1,7 +1,7 @@
 """Flow runs: requests read, runs written."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, TypeAlias
 
 from headgate import v1 as pb
@@ -10,8 +10,8 @@ from headgate_server.model.filters import FlowRunSort, RunQuery
 from headgate_server.model.flow_runs import FlowRun, FlowRunPolicy, RetryType
 from headgate_server.model.paging import Page, PageRequest
 from headgate_server.model.server_info import Limits
-from headgate_server.model.states import StateType
 from headgate_server.rpc.convert.checks import Checks
+from headgate_server.rpc.convert.estimates import estimated_run_time, lateness
 from headgate_server.rpc.convert.filters import read_run_query
 from headgate_server.rpc.convert.paging import read_page
 from headgate_server.rpc.convert.states import read_first_state, write_state
@@ -39,7 +39,7 @@ _IS_FULL_WHERE_ONE_IS_READ: Final[Mapping[int, bool]] = {
     pb.FLOW_RUN_VIEW_BASIC: False,
     pb.FLOW_RUN_VIEW_FULL: True,
 }
-_IS_FULL_IN_LISTS: Final[Mapping[int, bool]] = {
+IS_FULL_IN_LISTS: Final[Mapping[int, bool]] = {
     **_IS_FULL_WHERE_ONE_IS_READ,
     pb.FLOW_RUN_VIEW_UNSPECIFIED: False,
 }
@@ -57,41 +57,47 @@ def read_create_flow_run(request: pb.CreateFlowRunRequest, limits: Limits) -> Cr
         InvalidRequestError: The request is wrong by itself.
     """
     checks = Checks(limits)
-    has = request.HasField
-    key, ttl = checks.text(request.idempotency_key, "idempotency_key") or None, None
+    request_id = checks.id_if_given(request.request_id, "request_id")
+    return checks.passed(read_new_flow_run(request, request_id, checks))
+
+
+def read_new_flow_run(
+    message: pb.CreateFlowRunRequest | pb.NewFlowRun, request_id: str | None, checks: Checks
+) -> CreateFlowRun:
+    """Read what run to create, by itself or in a batch."""
+    has = message.HasField
+    key, ttl = checks.text(message.idempotency_key, "idempotency_key") or None, None
     if has("idempotency_ttl"):
-        ttl = read_span(request.idempotency_ttl, "idempotency_ttl", checks, TIME_TO_LIVE)
+        ttl = read_span(message.idempotency_ttl, "idempotency_ttl", checks, TIME_TO_LIVE)
         if key is None:
             checks.wrong("idempotency_ttl", "needs idempotency_key")
-    return checks.passed(
-        CreateFlowRun(
-            flow_id=checks.id(request.flow_id, "flow_id"),
-            name=checks.text(request.name, "name"),
-            state=read_first_state(request, checks),
-            parameters_json=checks.json_object(request.parameters_json, "parameters_json")
-            if has("parameters_json")
-            else "{}",
-            context_json=checks.json_object(request.context_json, "context_json")
-            if has("context_json")
-            else "{}",
-            tags=checks.tags(request.tags, "tags"),
-            flow_version=checks.text(request.flow_version, "flow_version")
-            if has("flow_version")
-            else None,
-            deployment_id=checks.id(request.deployment_id, "deployment_id")
-            if has("deployment_id")
-            else None,
-            parent_task_run_id=checks.id(request.parent_task_run_id, "parent_task_run_id")
-            if has("parent_task_run_id")
-            else None,
-            idempotency_key=key,
-            idempotency_ttl=ttl,
-            retries=checks.count(request.retries, "retries") if has("retries") else None,
-            retry_delay=read_span(request.retry_delay, "retry_delay", checks, DELAY)
-            if has("retry_delay")
-            else None,
-            request_id=checks.id_if_given(request.request_id, "request_id"),
-        )
+    return CreateFlowRun(
+        flow_id=checks.id(message.flow_id, "flow_id"),
+        name=checks.text(message.name, "name"),
+        state=read_first_state(message, checks),
+        parameters_json=checks.json_object(message.parameters_json, "parameters_json")
+        if has("parameters_json")
+        else "{}",
+        context_json=checks.json_object(message.context_json, "context_json")
+        if has("context_json")
+        else "{}",
+        tags=checks.tags(message.tags, "tags"),
+        flow_version=checks.text(message.flow_version, "flow_version")
+        if has("flow_version")
+        else None,
+        deployment_id=checks.id(message.deployment_id, "deployment_id")
+        if has("deployment_id")
+        else None,
+        parent_task_run_id=checks.id(message.parent_task_run_id, "parent_task_run_id")
+        if has("parent_task_run_id")
+        else None,
+        idempotency_key=key,
+        idempotency_ttl=ttl,
+        retries=checks.count(message.retries, "retries") if has("retries") else None,
+        retry_delay=read_span(message.retry_delay, "retry_delay", checks, DELAY)
+        if has("retry_delay")
+        else None,
+        request_id=request_id,
     )
 
 
@@ -123,7 +129,7 @@ def read_list_flow_runs(request: pb.ListFlowRunsRequest, limits: Limits) -> List
             read_run_query(request, checks),
             checks.choice(request.sort, FLOW_RUN_SORTS, "sort"),
             read_page(request.page_size, request.page_token, checks, offset=request.offset),
-            checks.choice(request.view, _IS_FULL_IN_LISTS, "view"),
+            checks.choice(request.view, IS_FULL_IN_LISTS, "view"),
             checks.count(request.min_revision, "min_revision"),
         )
     )
@@ -177,8 +183,8 @@ def write_flow_run(run: FlowRun, message: pb.FlowRun, now: datetime) -> None:
     message.run_count = run.run_count
     _write_times(run, message)
     write_span(run.total_run_time, message.total_run_time)
-    write_span(_estimated_run_time(run, now), message.estimated_run_time)
-    write_span(_lateness(run, now), message.estimated_start_time_delta)
+    write_span(estimated_run_time(run, now), message.estimated_run_time)
+    write_span(lateness(run, now), message.estimated_start_time_delta)
     message.auto_scheduled = run.auto_scheduled
     _write_what_is_known(run, message)
     _write_json(run, message)
@@ -193,6 +199,10 @@ def _write_what_is_known(run: FlowRun, message: pb.FlowRun) -> None:
         message.deployment_version = run.deployment_version
     if run.work_queue_name is not None:
         message.work_queue_name = run.work_queue_name
+    if run.work_queue_id is not None:
+        message.work_queue_id = run.work_queue_id
+    if run.work_pool_name is not None:
+        message.work_pool_name = run.work_pool_name
     if run.parent_task_run_id is not None:
         message.parent_task_run_id = run.parent_task_run_id
     if run.idempotency_key is not None:
@@ -233,24 +243,6 @@ def _write_policy(policy: FlowRunPolicy, message: pb.FlowRunPolicy) -> None:
         message.resuming = True
     if policy.retry_type is not None:
         message.retry_type = RETRY_TYPE_NUMBERS[policy.retry_type]
-
-
-_NO_TIME: Final = timedelta()
-
-
-def _estimated_run_time(run: FlowRun, now: datetime) -> timedelta:
-    state = run.state
-    if state is None or state.type is not StateType.RUNNING:
-        return run.total_run_time
-    return run.total_run_time + max(now - state.timestamp, _NO_TIME)
-
-
-def _lateness(run: FlowRun, now: datetime) -> timedelta:
-    """How late the run started, or is by now. A run that ended without a start is not late."""
-    expected, started, state = run.expected_start_time, run.start_time, run.state
-    if expected is None or (started is None and state is not None and state.is_terminal):
-        return _NO_TIME
-    return max((now if started is None else started) - expected, _NO_TIME)
 
 
 def write_flow_run_page(

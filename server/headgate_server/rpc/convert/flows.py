@@ -5,12 +5,12 @@ from typing import Final
 
 from headgate import v1 as pb
 from headgate_server.model.commands import CreateFlow, DeleteFlow
-from headgate_server.model.filters import FlowFilter, FlowRunFilter
+from headgate_server.model.filters import RunQuery
 from headgate_server.model.flows import Flow, FlowSort
 from headgate_server.model.paging import Page, PageRequest
 from headgate_server.model.server_info import Limits
 from headgate_server.rpc.convert.checks import Checks
-from headgate_server.rpc.convert.filters import read_flow_filter, read_flow_run_filter
+from headgate_server.rpc.convert.filters import read_run_query
 from headgate_server.rpc.convert.paging import read_page
 from headgate_server.rpc.convert.times import write_time
 
@@ -55,32 +55,27 @@ def read_get_flow(request: pb.GetFlowRequest, limits: Limits) -> tuple[str | Non
 
 def read_list_flows(
     request: pb.ListFlowsRequest, limits: Limits
-) -> tuple[FlowFilter | None, FlowRunFilter | None, FlowSort, PageRequest]:
+) -> tuple[RunQuery, FlowSort, PageRequest]:
     """Read which flows to list.
 
     Raises:
         InvalidRequestError: The request is wrong by itself.
     """
     checks = Checks(limits)
-    flows = read_flow_filter(request, checks)
-    flow_runs = read_flow_run_filter(request, checks)
+    query = read_run_query(request, checks)
     sort = checks.choice(request.sort, FLOW_SORTS, "sort")
     page = read_page(request.page_size, request.page_token, checks, offset=request.offset)
-    return checks.passed((flows, flow_runs, sort, page))
+    return checks.passed((query, sort, page))
 
 
-def read_count_flows(
-    request: pb.CountFlowsRequest, limits: Limits
-) -> tuple[FlowFilter | None, FlowRunFilter | None]:
+def read_count_flows(request: pb.CountFlowsRequest, limits: Limits) -> RunQuery:
     """Read which flows to count.
 
     Raises:
         InvalidRequestError: The request is wrong by itself.
     """
     checks = Checks(limits)
-    flows = read_flow_filter(request, checks)
-    flow_runs = read_flow_run_filter(request, checks)
-    return checks.passed((flows, flow_runs))
+    return checks.passed(read_run_query(request, checks))
 
 
 def read_update_flow(request: pb.UpdateFlowRequest, limits: Limits) -> tuple[str, tuple[str, ...]]:

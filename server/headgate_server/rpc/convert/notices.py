@@ -12,13 +12,15 @@ from headgate_server.model.events import Change, Event, EventKind
 from headgate_server.model.flow_runs import FlowRun
 from headgate_server.model.inputs import FlowRunInput
 from headgate_server.model.states import State
+from headgate_server.model.task_runs import TaskRun
 from headgate_server.model.watching import Notice, NoticeKind
 from headgate_server.rpc.convert.flow_runs import write_flow_run
 from headgate_server.rpc.convert.inputs import write_input
 from headgate_server.rpc.convert.states import STATE_TYPE_NUMBERS, write_state
+from headgate_server.rpc.convert.task_runs import write_task_run
 from headgate_server.rpc.convert.times import write_time
 
-M = TypeVar("M", pb.WatchFlowRunsResponse, pb.WatchFlowRunInputsResponse)
+M = TypeVar("M", pb.WatchFlowRunsResponse, pb.WatchTaskRunsResponse, pb.WatchFlowRunInputsResponse)
 
 SHARED_MAX: Final = 1024
 """Events whose bytes are kept at once: the newest, which most watchers are about to be sent."""
@@ -33,7 +35,7 @@ class NoticeEncoder(Generic[M]):
         write_event: Callable[[Event, NoticeKind, M], None],
         write_own: Callable[[Notice, M], None],
     ) -> None:
-        """Make an encoder; `for_flow_runs` and `for_inputs` know how.
+        """Make an encoder; `for_flow_runs` and its likes know how.
 
         Args:
             message: What a notice becomes.
@@ -71,6 +73,11 @@ def for_flow_runs() -> NoticeEncoder[pb.WatchFlowRunsResponse]:
     return NoticeEncoder(pb.WatchFlowRunsResponse, _write_run_event, _write_own_of_runs)
 
 
+def for_task_runs() -> NoticeEncoder[pb.WatchTaskRunsResponse]:
+    """Make the encoder for watches of task runs."""
+    return NoticeEncoder(pb.WatchTaskRunsResponse, _write_task_run_event, _write_own_of_task_runs)
+
+
 def for_inputs() -> NoticeEncoder[pb.WatchFlowRunInputsResponse]:
     """Make the encoder for watches of inputs."""
     return NoticeEncoder(pb.WatchFlowRunInputsResponse, _write_input_event, _write_own_of_inputs)
@@ -82,9 +89,12 @@ def _write_run_event(event: Event, kind: NoticeKind, message: pb.WatchFlowRunsRe
         case Change(after=FlowRun() as run) if kind is NoticeKind.LEFT:
             write_flow_run(run, message.left_filter.flow_run, now)
         case Change(
-            kind=EventKind.STATE_CHANGE, before=before, after=FlowRun(state=State()) as run
+            kind=EventKind.STATE_CHANGE,
+            before=before,
+            after=FlowRun(state=State() as state) as run,
         ):
-            _write_state_change(before, run, message.state_change)
+            _write_previous(before, message.state_change)
+            write_state(state, run.id, message.state_change.state)
             write_flow_run(run, message.state_change.flow_run, now)
         case Change(kind=EventKind.RUN_UPDATE, after=FlowRun() as run):
             write_flow_run(run, message.run_update.flow_run, now)
@@ -94,9 +104,9 @@ def _write_run_event(event: Event, kind: NoticeKind, message: pb.WatchFlowRunsRe
             raise ValueError(f"{change.kind} as {kind} is nothing that a watcher of runs is sent")
 
 
-def _write_state_change(before: FlowRun | None, run: FlowRun, message: pb.StateChange) -> None:
-    if run.state is not None:
-        write_state(run.state, run.id, message.state)
+def _write_previous(
+    before: FlowRun | TaskRun | None, message: pb.StateChange | pb.TaskStateChange
+) -> None:
     if before is not None and before.state is not None:
         message.previous_state_type = STATE_TYPE_NUMBERS[before.state.type]
         message.previous_state_name = before.state.name
@@ -111,6 +121,48 @@ def _write_own_of_runs(notice: Notice, message: pb.WatchFlowRunsResponse) -> Non
     match notice:
         case Notice(kind=NoticeKind.SNAPSHOT, flow_run=FlowRun() as run):
             write_flow_run(run, message.snapshot.flow_run, notice.time or run.update_time)
+        case Notice(kind=NoticeKind.SNAPSHOT_COMPLETE):
+            message.snapshot_complete.revision = notice.revision
+        case Notice(kind=NoticeKind.PROGRESS):
+            message.progress.revision = notice.revision
+
+
+def _write_task_run_event(
+    event: Event, kind: NoticeKind, message: pb.WatchTaskRunsResponse
+) -> None:
+    now = event.commit_time
+    match event.change:
+        case Change(task_after=TaskRun() as task_run) if kind is NoticeKind.LEFT:
+            write_task_run(task_run, message.left_filter.task_run, now)
+        case Change(
+            kind=EventKind.TASK_STATE_CHANGE,
+            task_before=before,
+            task_after=TaskRun(state=State() as state) as task_run,
+        ):
+            change = message.task_state_change
+            _write_previous(before, change)
+            write_state(state, task_run.flow_run_id, change.state, task_run_id=task_run.id)
+            write_task_run(task_run, change.task_run, now)
+        case Change(kind=EventKind.TASK_UPDATE, task_after=TaskRun() as task_run):
+            write_task_run(task_run, message.task_update.task_run, now)
+        case Change(kind=EventKind.TASK_DELETED, task_before=TaskRun() as task_run):
+            write_task_run(task_run, message.deleted.task_run, now)
+        case change:
+            raise ValueError(
+                f"{change.kind} as {kind} is nothing that a watcher of task runs is sent"
+            )
+
+
+def _write_own_of_task_runs(notice: Notice, message: pb.WatchTaskRunsResponse) -> None:
+    message.coalesced = notice.is_coalesced
+    if notice.event is not None:
+        return
+    if notice.time is not None:
+        write_time(notice.time, message.commit_time)
+    match notice:
+        case Notice(kind=NoticeKind.SNAPSHOT, task_run=TaskRun() as task_run):
+            now = notice.time or task_run.update_time
+            write_task_run(task_run, message.snapshot.task_run, now)
         case Notice(kind=NoticeKind.SNAPSHOT_COMPLETE):
             message.snapshot_complete.revision = notice.revision
         case Notice(kind=NoticeKind.PROGRESS):

@@ -23,6 +23,7 @@ def write_server_info(info: ServerInfo, message: pb.GetServerInfoResponse) -> No
     message.oldest_revision = info.oldest_revision
     message.epoch = info.epoch
     message.schema_revision = info.schema_revision
+    message.watch_count = info.watch_count
 
 
 def _write_limits(limits: Limits, message: pb.ServerLimits) -> None:

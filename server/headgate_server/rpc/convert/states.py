@@ -1,7 +1,7 @@
 """States: read those that are proposed, write those that are."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, TypeAlias
 
 from headgate import v1 as pb
 from headgate_server.model.states import (
@@ -24,16 +24,30 @@ STATE_TYPES: Final[Mapping[int, StateType]] = {
 }
 """What the numbers on the wire mean."""
 
+Proposing: TypeAlias = (
+    pb.SetFlowRunStateRequest
+    | pb.SetTaskRunStateRequest
+    | pb.FlowRunProposal
+    | pb.BatchSetFlowRunStatesRequest
+)
+"""The messages that propose a state."""
+
 _PENDING: Final = ProposedState(type=StateType.PENDING)
 _NO_DETAILS: Final = StateDetails()
 
 
-def read_first_state(request: pb.CreateFlowRunRequest, checks: Checks) -> ProposedState:
+def read_first_state(
+    request: pb.CreateFlowRunRequest
+    | pb.NewFlowRun
+    | pb.CreateTaskRunRequest
+    | pb.CreateDeploymentFlowRunRequest,
+    checks: Checks,
+) -> ProposedState:
     """Read the first state of a new run, which is PENDING unless it is given."""
     return _read_state(request.state, checks) if request.HasField("state") else _PENDING
 
 
-def read_proposed_state(request: pb.SetFlowRunStateRequest, checks: Checks) -> ProposedState:
+def read_proposed_state(request: Proposing, checks: Checks) -> ProposedState:
     """Read the state that is proposed for a run."""
     if request.HasField("state"):
         return _read_state(request.state, checks)
@@ -69,6 +83,13 @@ def _read_details(message: pb.StateDetails, checks: Checks) -> StateDetails:
         if has("run_input_keyset")
         else None,
         transition_id=checks.id_if_given(message.transition_id, f"{path}.transition_id"),
+        cache_key=checks.cache_key(message.cache_key, f"{path}.cache_key") or None,
+        cache_expire_time=read_time(message.cache_expire_time, f"{path}.cache_expire_time", checks)
+        if has("cache_expire_time")
+        else None,
+        refresh_cache=message.refresh_cache,
+        retriable=message.retriable if has("retriable") else None,
+        untrackable_result=message.untrackable_result,
     )
 
 
@@ -81,8 +102,17 @@ def _read_keyset(message: pb.RunInputKeyset, checks: Checks) -> RunInputKeyset:
     )
 
 
-def write_state(state: State, flow_run_id: str, message: pb.State) -> None:
-    """Write a state of a run; its data where it was read."""
+def write_state(
+    state: State, flow_run_id: str, message: pb.State, *, task_run_id: str | None = None
+) -> None:
+    """Write a state of a run; its data where it was read.
+
+    Args:
+        state: The state.
+        flow_run_id: The flow run that it belongs to.
+        message: Where to write it.
+        task_run_id: The task run whose state it is; None for a state of the flow run itself.
+    """
     message.id = state.id
     message.type = STATE_TYPE_NUMBERS[state.type]
     message.name = state.name
@@ -93,6 +123,8 @@ def write_state(state: State, flow_run_id: str, message: pb.State) -> None:
     if state.data_json is not None:
         message.data_json = state.data_json
     _write_details(state.details, flow_run_id, message.details)
+    if task_run_id is not None:
+        message.details.task_run_id = task_run_id
     if state.type in TERMINAL:
         message.is_terminal = True
 
@@ -113,6 +145,23 @@ def _write_details(details: StateDetails, flow_run_id: str, message: pb.StateDet
         _write_keyset(details.run_input_keyset, message.run_input_keyset)
     if details.transition_id is not None:
         message.transition_id = details.transition_id
+    _write_task_details(details, message)
+
+
+def _write_task_details(details: StateDetails, message: pb.StateDetails) -> None:
+    """Write what only states of task runs need to say."""
+    if details.child_flow_run_id is not None:
+        message.child_flow_run_id = details.child_flow_run_id
+    if details.cache_key is not None:
+        message.cache_key = details.cache_key
+    if details.cache_expire_time is not None:
+        write_time(details.cache_expire_time, message.cache_expire_time)
+    if details.refresh_cache:
+        message.refresh_cache = True
+    if details.retriable is not None:
+        message.retriable = details.retriable
+    if details.untrackable_result:
+        message.untrackable_result = True
 
 
 def _write_keyset(keyset: RunInputKeyset, message: pb.RunInputKeyset) -> None:

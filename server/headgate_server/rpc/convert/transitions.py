@@ -8,7 +8,7 @@ from headgate_server.model.commands import Proposal, Resume
 from headgate_server.model.paging import Page, PageRequest
 from headgate_server.model.server_info import Limits
 from headgate_server.model.states import State
-from headgate_server.model.verdicts import Verdict, VerdictStatus
+from headgate_server.model.verdicts import TaskVerdict, Verdict, VerdictStatus
 from headgate_server.rpc.convert.checks import Checks
 from headgate_server.rpc.convert.inputs import read_inputs
 from headgate_server.rpc.convert.paging import read_page
@@ -86,6 +86,15 @@ def answer_proposal(verdict: Verdict) -> pb.SetFlowRunStateResponse:
     )
     if run.state is not None:
         write_state(run.state, run.id, answer.state)
+    write_verdict_details(verdict, answer)
+    return answer
+
+
+def write_verdict_details(
+    verdict: Verdict | TaskVerdict,
+    answer: pb.SetFlowRunStateResponse | pb.SetTaskRunStateResponse | pb.SetFlowRunStateResult,
+) -> None:
+    """Write what there is to say about the status of a verdict."""
     match verdict.status:
         case VerdictStatus.ACCEPT:
             answer.accept.SetInParent()
@@ -96,7 +105,6 @@ def answer_proposal(verdict: Verdict) -> pb.SetFlowRunStateResponse:
         case VerdictStatus.WAIT:
             answer.wait.delay.seconds = verdict.delay_seconds
             answer.wait.reason = verdict.reason or ""
-    return answer
 
 
 def answer_resume(verdict: Verdict) -> pb.ResumeFlowRunResponse:

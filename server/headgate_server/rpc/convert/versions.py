@@ -10,6 +10,11 @@ Expecting: TypeAlias = (
     | pb.ResumeFlowRunRequest
     | pb.UpdateFlowRunRequest
     | pb.DeleteFlowRunRequest
+    | pb.SetTaskRunStateRequest
+    | pb.UpdateTaskRunRequest
+    | pb.DeleteTaskRunRequest
+    | pb.FlowRunProposal
+    | pb.FlowRunDeletion
 )
 """The requests that may name a version."""
 

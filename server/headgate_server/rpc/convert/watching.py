@@ -5,8 +5,14 @@ from datetime import timedelta
 from typing import Final, TypeAlias
 
 from headgate import v1 as pb
-from headgate_server.model.commands import WaitMode, WatchInputs, WatchRuns
+from headgate_server.model.filters import RunQuery
 from headgate_server.model.server_info import Limits
+from headgate_server.model.watch_commands import (
+    WaitMode,
+    WatchInputs,
+    WatchRuns,
+    WatchTaskRuns,
+)
 from headgate_server.rpc.convert.checks import Checks
 from headgate_server.rpc.convert.filters import read_run_query
 from headgate_server.rpc.convert.times import PROGRESS_INTERVAL, TIMEOUT, read_span
@@ -23,6 +29,9 @@ WATCH_ENDS: Final[Mapping[int, WaitMode | None]] = {
     pb.WATCH_UNTIL_ANY_TERMINAL: WaitMode.ANY,
 }
 """What the numbers on the wire mean."""
+
+FILTERS: Final = frozenset(RunQuery.__struct_fields__)
+"""The fields of a request that are filters, all named alike."""
 
 _PROGRESS_INTERVAL_DEFAULT: Final = WatchRuns().progress_interval
 _MARGIN_MAX: Final = timedelta(milliseconds=500)
@@ -76,20 +85,42 @@ def read_watch_flow_runs(request: pb.WatchFlowRunsRequest, limits: Limits) -> Wa
         InvalidRequestError: The request is wrong by itself.
     """
     checks = Checks(limits)
-    has_ids = bool(request.flow_run_ids)
-    for member in ("flows", "flow_runs"):
-        if has_ids and request.HasField(member):
-            checks.wrong(member, "must not be given together with flow_run_ids")
-    until = checks.choice(request.until, WATCH_ENDS, "until")
-    if until is not None and not has_ids:
-        checks.wrong("until", "needs flow_run_ids")
+    if request.flow_run_ids:
+        _exclude_filters(request, checks, "flow_run_ids")
     return checks.passed(
         WatchRuns(
             flow_run_ids=checks.ids(request.flow_run_ids, "flow_run_ids"),
             query=read_run_query(request, checks),
             resume_token=request.resume_token,
             send_initial_state=request.send_initial_state,
-            until=until,
+            until=_read_until(request, checks, "flow_run_ids"),
+            progress_interval=_read_progress_interval(request, checks),
+            latest_only=request.latest_only,
+        )
+    )
+
+
+def read_watch_task_runs(request: pb.WatchTaskRunsRequest, limits: Limits) -> WatchTaskRuns:
+    """Read which task runs to watch, and how.
+
+    Raises:
+        InvalidRequestError: The request is wrong by itself.
+    """
+    checks = Checks(limits)
+    if request.task_run_ids:
+        _exclude_filters(request, checks, "task_run_ids")
+        if request.flow_run_ids:
+            checks.wrong("flow_run_ids", "must not be given together with task_run_ids")
+    elif request.flow_run_ids:
+        _exclude_filters(request, checks, "flow_run_ids")
+    return checks.passed(
+        WatchTaskRuns(
+            flow_run_ids=checks.ids(request.flow_run_ids, "flow_run_ids"),
+            task_run_ids=checks.ids(request.task_run_ids, "task_run_ids"),
+            query=read_run_query(request, checks),
+            resume_token=request.resume_token,
+            send_initial_state=request.send_initial_state,
+            until=_read_until(request, checks, "task_run_ids"),
             progress_interval=_read_progress_interval(request, checks),
             latest_only=request.latest_only,
         )
@@ -114,7 +145,21 @@ def read_watch_inputs(request: pb.WatchFlowRunInputsRequest, limits: Limits) -> 
     )
 
 
-_Watch: TypeAlias = pb.WatchFlowRunsRequest | pb.WatchFlowRunInputsRequest
+_RunWatch: TypeAlias = pb.WatchFlowRunsRequest | pb.WatchTaskRunsRequest
+_Watch: TypeAlias = _RunWatch | pb.WatchFlowRunInputsRequest
+
+
+def _exclude_filters(request: _RunWatch, checks: Checks, ids: str) -> None:
+    for member, _ in request.ListFields():
+        if member.name in FILTERS:
+            checks.wrong(member.name, f"must not be given together with {ids}")
+
+
+def _read_until(request: _RunWatch, checks: Checks, ids: str) -> WaitMode | None:
+    until = checks.choice(request.until, WATCH_ENDS, "until")
+    if until is not None and not getattr(request, ids):
+        checks.wrong("until", f"needs {ids}")
+    return until
 
 
 def _read_progress_interval(request: _Watch, checks: Checks) -> timedelta:

@@ -12,8 +12,20 @@ from headgate_server.model.states import (
     StateDetails,
     StateType,
 )
-from headgate_server.orchestration.engine import Decision, orchestrate
-from headgate_server.orchestration.policies import CORE_FLOW_POLICY, Policy
+from headgate_server.model.task_runs import TaskRun
+from headgate_server.orchestration.draft import TaskFacts
+from headgate_server.orchestration.engine import (
+    FlowDecision,
+    TaskDecision,
+    orchestrate,
+    orchestrate_task,
+)
+from headgate_server.orchestration.policies import (
+    CORE_FLOW_POLICY,
+    CORE_TASK_POLICY,
+    FlowPolicy,
+    TaskPolicy,
+)
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 """When decisions are taken, unless a test says otherwise."""
@@ -64,12 +76,12 @@ def propose(
     *,
     message: str | None = None,
     data_json: str | None = None,
-    policy: Policy = CORE_FLOW_POLICY,
+    policy: FlowPolicy = CORE_FLOW_POLICY,
     now: datetime = NOW,
     state_id: str = "a-new-state",
     repeats_a_transition: bool = False,
     **details: object,
-) -> Decision:
+) -> FlowDecision:
     """Propose a state for a run and return what becomes of it."""
     proposal = ProposedState(
         type=state_type,
@@ -84,5 +96,53 @@ def propose(
         policy=policy,
         now=now,
         state_id=state_id,
+        repeats_a_transition=repeats_a_transition,
+    )
+
+
+def a_task_run(state: State | StateType | None, **fields: object) -> TaskRun:
+    """Return a stored task run in the given state."""
+    task_run = TaskRun(
+        id="a-task-run",
+        flow_run_id="a-run",
+        task_key="a-task",
+        dynamic_key="0",
+        name="a-task-0",
+        create_time=NOW - timedelta(hours=1),
+        update_time=NOW - A_MINUTE,
+        version=0 if state is None else 1,
+        state=a_state(state) if isinstance(state, StateType) else state,
+    )
+    return replace(task_run, **fields)
+
+
+def propose_task(
+    task_run: TaskRun,
+    state_type: StateType,
+    name: str | None = None,
+    *,
+    message: str | None = None,
+    data_json: str | None = None,
+    policy: TaskPolicy = CORE_TASK_POLICY,
+    facts: TaskFacts | None = None,
+    now: datetime = NOW,
+    repeats_a_transition: bool = False,
+    **details: object,
+) -> TaskDecision:
+    """Propose a state for a task run, of a running flow run unless told otherwise, and return what becomes of it."""
+    proposal = ProposedState(
+        type=state_type,
+        name=name,
+        message=message,
+        data_json=data_json,
+        details=replace(StateDetails(), **details),
+    )
+    return orchestrate_task(
+        task_run,
+        proposal,
+        facts=facts or TaskFacts(flow_run=a_run(StateType.RUNNING, run_count=1)),
+        policy=policy,
+        now=now,
+        state_id="a-new-state",
         repeats_a_transition=repeats_a_transition,
     )

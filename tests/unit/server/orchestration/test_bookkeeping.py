@@ -6,10 +6,10 @@ import pytest
 
 from headgate_server.model.flow_runs import FlowRunPolicy
 from headgate_server.model.states import TERMINAL, StateType
-from headgate_server.orchestration.policies import MINIMAL_FLOW_POLICY, Policy
+from headgate_server.orchestration.policies import MINIMAL_FLOW_POLICY, FlowPolicy, Policy
 from tests.unit.server.orchestration.builders import A_MINUTE, NOW, a_run, a_state, propose
 
-NO_RULES = Policy()
+NO_RULES: FlowPolicy = Policy()
 NOT_TERMINAL = sorted(set(StateType) - TERMINAL)
 
 

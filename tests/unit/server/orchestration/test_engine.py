@@ -8,31 +8,31 @@ from msgspec.structs import replace
 from headgate_server.model.flow_runs import FlowRun
 from headgate_server.model.states import ANY, ProposedState, State, StateType
 from headgate_server.model.verdicts import VerdictStatus
-from headgate_server.orchestration.draft import Draft
-from headgate_server.orchestration.policies import Policy, Rule
+from headgate_server.orchestration.draft import FlowDraft
+from headgate_server.orchestration.policies import FlowPolicy, Policy, Rule
 from tests.unit.server.orchestration.builders import a_run, propose
 
-NO_RULES = Policy()
+NO_RULES: FlowPolicy = Policy()
 
 
-def agree(draft: Draft) -> Draft:
+def agree(draft: FlowDraft) -> FlowDraft:
     return draft
 
 
-def refuse(draft: Draft) -> Draft:
+def refuse(draft: FlowDraft) -> FlowDraft:
     return draft.refuse("No.")
 
 
-def abort(draft: Draft) -> Draft:
+def abort(draft: FlowDraft) -> FlowDraft:
     return draft.abort("Stop.")
 
 
-def crash_instead(draft: Draft) -> Draft:
+def crash_instead(draft: FlowDraft) -> FlowDraft:
     return draft.reject("Not this.", instead=ProposedState(type=StateType.CRASHED))
 
 
-def forget_retries(draft: Draft) -> Draft:
-    return draft.change_policy(replace(draft.run_policy, retries=None))
+def forget_retries(draft: FlowDraft) -> FlowDraft:
+    return draft.amend(policy=replace(draft.amended.policy, retries=None))
 
 
 def noting(word: str) -> Callable[[FlowRun, State], FlowRun]:
@@ -53,7 +53,7 @@ def test_without_rules_everything_is_accepted() -> None:
 
 @pytest.mark.parametrize("rule", [refuse, abort])
 def test_a_run_about_which_nothing_is_written_is_returned_as_it_was(
-    rule: Callable[[Draft], Draft],
+    rule: Callable[[FlowDraft], FlowDraft],
 ) -> None:
     run = a_run(StateType.RUNNING)
 
@@ -121,7 +121,7 @@ def test_what_a_rule_changes_on_the_policy_is_written_with_the_state() -> None:
 
 @pytest.mark.parametrize("overruling", [refuse, abort, crash_instead])
 def test_what_a_rule_changes_is_taken_back_when_a_later_rule_overrules_it(
-    overruling: Callable[[Draft], Draft],
+    overruling: Callable[[FlowDraft], FlowDraft],
 ) -> None:
     run = a_run(StateType.RUNNING)
     run = replace(run, policy=replace(run.policy, retries=3))

@@ -5,7 +5,7 @@ import pytest
 from headgate_server.model.flow_runs import FlowRunPolicy, RetryType
 from headgate_server.model.states import TERMINAL, StateType
 from headgate_server.model.verdicts import VerdictStatus
-from headgate_server.orchestration.policies import CORE_FLOW_POLICY, MINIMAL_FLOW_POLICY, Policy
+from headgate_server.orchestration.policies import CORE_FLOW_POLICY, MINIMAL_FLOW_POLICY, FlowPolicy
 from tests.unit.server.orchestration.builders import a_run, a_state, propose
 
 MEMORIES = FlowRunPolicy(
@@ -177,7 +177,7 @@ def test_a_cancellation_may_end_and_be_confirmed(initial_type: StateType) -> Non
 def test_a_scheduled_run_without_a_process_is_cancelled_at_once(
     name: str,
     infrastructure_pid: str | None,
-    policy: Policy,
+    policy: FlowPolicy,
 ) -> None:
     run = a_run(a_state(StateType.SCHEDULED, name), infrastructure_pid=infrastructure_pid)
 
@@ -195,7 +195,7 @@ def test_a_scheduled_run_without_a_process_is_cancelled_at_once(
 @pytest.mark.parametrize("deployment_id", ["a-deployment", None])
 def test_a_suspended_run_is_cancelled_at_once(
     deployment_id: str | None,
-    policy: Policy,
+    policy: FlowPolicy,
 ) -> None:
     suspended = a_state(StateType.PAUSED, "Suspended", pause_reschedule=True)
     run = a_run(suspended, deployment_id=deployment_id)

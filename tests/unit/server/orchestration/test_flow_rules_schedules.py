@@ -12,7 +12,7 @@ from headgate_server.orchestration.policies import (
     CORE_FLOW_POLICY,
     MARK_LATE_POLICY,
     MINIMAL_FLOW_POLICY,
-    Policy,
+    FlowPolicy,
 )
 from tests.unit.server.orchestration.builders import NOW, a_run, a_state, propose
 
@@ -32,7 +32,7 @@ AN_HOUR = timedelta(hours=1)
     ],
 )
 def test_only_a_scheduled_run_is_late(
-    policy: Policy,
+    policy: FlowPolicy,
     initial_type: StateType | None,
 ) -> None:
     run = a_run(initial_type)
@@ -48,7 +48,7 @@ def test_only_a_scheduled_run_is_late(
 @pytest.mark.parametrize("name", ["Scheduled", "Late"])
 def test_a_late_run_is_still_due_at_its_time(
     name: str,
-    policy: Policy,
+    policy: FlowPolicy,
 ) -> None:
     due = NOW - AN_HOUR
     scheduled = a_state(StateType.SCHEDULED, name, scheduled_time=due)
@@ -229,7 +229,7 @@ def test_a_failure_declared_a_success_by_force_has_an_unknown_result(
 )
 def test_any_other_success_brings_its_own_result(
     initial: dict[str, Any],
-    policy: Policy,
+    policy: FlowPolicy,
 ) -> None:
     run = a_run(a_state(StateType.FAILED, **initial))
 

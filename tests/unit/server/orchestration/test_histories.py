@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from headgate_server.model.flow_runs import FlowRun, FlowRunPolicy
 from headgate_server.model.states import TERMINAL, ProposedState, State, StateDetails, StateType
 from headgate_server.model.verdicts import VerdictStatus
-from headgate_server.orchestration.engine import Decision, orchestrate
+from headgate_server.orchestration.engine import FlowDecision, orchestrate
 from headgate_server.orchestration.policies import policy_for
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
@@ -104,7 +104,7 @@ def test_the_books_of_a_run_are_right_after_every_decision(run: FlowRun, steps: 
         check_books(run, history)
 
 
-def check_verdict(decision: Decision, *, before: FlowRun, proposal: ProposedState) -> None:
+def check_verdict(decision: FlowDecision, *, before: FlowRun, proposal: ProposedState) -> None:
     assert (decision.reason is None) is (decision.status is VerdictStatus.ACCEPT)
     assert (decision.delay_seconds > 0) is (decision.status is VerdictStatus.WAIT)
     if decision.written is None:

@@ -11,6 +11,9 @@ from headgate import v1 as pb
 from headgate_server.model.errors import InvalidRequestError
 from headgate_server.model.filters import (
     AnyFilter,
+    DeploymentFilter,
+    EqualFilter,
+    ExistsFilter,
     FlowFilter,
     FlowRunFilter,
     IdFilter,
@@ -18,41 +21,21 @@ from headgate_server.model.filters import (
     NameFilter,
     Operator,
     PresenceFilter,
+    QueueNameFilter,
     ReferenceFilter,
+    RunQuery,
     StateFilter,
     TagsFilter,
+    TaskRunFilter,
     TimeFilter,
+    WorkPoolFilter,
+    WorkQueueFilter,
 )
 from headgate_server.model.server_info import Limits
 from headgate_server.model.states import StateType
 from headgate_server.rpc.convert.checks import Checks
 from headgate_server.rpc.convert.filters import OPERATORS, read_run_query
-from headgate_server.rpc.convert.states import STATE_TYPE_NUMBERS
-
-NUMBERS: dict[Any, int] = {
-    Operator.AND: pb.OPERATOR_AND,
-    Operator.OR: pb.OPERATOR_OR,
-    **STATE_TYPE_NUMBERS,
-}
-
-
-def write(conditions: msgspec.Struct, message: Any) -> None:
-    """Write a filter as a client would: what was given is set, what was not is left out."""
-    message.SetInParent()
-    for name in conditions.__struct_fields__:
-        value = getattr(conditions, name)
-        match value:
-            case None:
-                pass
-            case msgspec.Struct():
-                write(value, getattr(message, name))
-            case tuple():
-                getattr(message, name).SetInParent()
-                getattr(message, name).values.extend(NUMBERS.get(each, each) for each in value)
-            case datetime():
-                getattr(message, name).FromDatetime(value)
-            case _:
-                setattr(message, name, NUMBERS.get(value, value))
+from tests.asking import asking
 
 
 def one_of(kind: type[msgspec.Struct], **members: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -78,6 +61,8 @@ NAME = one_of(NameFilter, any=TEXTS, like=TEXT)
 TAGS = joined(TagsFilter, all=TEXTS, is_null=FACT)
 REFERENCE = joined(ReferenceFilter, any=IDS, is_null=FACT)
 TIME_RANGE = one_of(TimeFilter, before=TIME, after=TIME, is_null=FACT)
+STATE = joined(StateFilter, type_any=TYPES, name_any=TEXTS)
+ANY_TEXT = one_of(AnyFilter, any=TEXTS)
 FLOWS = joined(
     FlowFilter, id=ID, name=NAME, tags=TAGS, deployment=one_of(PresenceFilter, is_null=FACT)
 )
@@ -88,8 +73,8 @@ FLOW_RUNS = joined(
     tags=TAGS,
     deployment_id=REFERENCE,
     work_queue_name=joined(ReferenceFilter, any=TEXTS, is_null=FACT),
-    state=joined(StateFilter, type_any=TYPES, name_any=TEXTS),
-    flow_version=one_of(AnyFilter, any=TEXTS),
+    state=STATE,
+    flow_version=ANY_TEXT,
     start_time=TIME_RANGE,
     expected_start_time=TIME_RANGE,
     next_scheduled_start_time=TIME_RANGE,
@@ -97,27 +82,51 @@ FLOW_RUNS = joined(
     parent_task_run_id=REFERENCE,
     idempotency_key=one_of(KeyFilter, any=TEXTS, not_any=TEXTS),
 )
+TASK_RUNS = joined(
+    TaskRunFilter,
+    id=ID,
+    name=NAME,
+    tags=TAGS,
+    state=STATE,
+    start_time=TIME_RANGE,
+    subflow_runs=one_of(ExistsFilter, exists=FACT),
+    flow_run_id=REFERENCE,
+)
+DEPLOYMENTS = joined(
+    DeploymentFilter,
+    id=ID,
+    name=NAME,
+    paused=one_of(EqualFilter, eq=FACT),
+    is_schedule_active=one_of(EqualFilter, eq=FACT),
+    tags=TAGS,
+    work_queue_name=ANY_TEXT,
+)
+WORK_POOLS = joined(WorkPoolFilter, id=ID, name=ANY_TEXT, type=ANY_TEXT)
+WORK_QUEUES = joined(
+    WorkQueueFilter, id=ID, name=one_of(QueueNameFilter, any=TEXTS, startswith=TEXTS)
+)
+QUERIES = one_of(
+    RunQuery,
+    flows=FLOWS,
+    flow_runs=FLOW_RUNS,
+    task_runs=TASK_RUNS,
+    deployments=DEPLOYMENTS,
+    work_pools=WORK_POOLS,
+    work_queues=WORK_QUEUES,
+)
 
 
-def read(request: pb.CountFlowRunsRequest) -> Any:
+def read(request: Message) -> Any:
     checks = Checks(Limits())
     return checks.passed(read_run_query(request, checks))
 
 
-@given(flows=st.none() | FLOWS, flow_runs=st.none() | FLOW_RUNS)
-def test_a_filter_survives_the_trip(
-    flows: FlowFilter | None, flow_runs: FlowRunFilter | None
-) -> None:
-    request = pb.CountFlowRunsRequest()
-    if flows is not None:
-        write(flows, request.flows)
-    if flow_runs is not None:
-        write(flow_runs, request.flow_runs)
+@pytest.mark.parametrize("kind", [pb.CountFlowRunsRequest, pb.ListFlowsRequest])
+@given(query=QUERIES)
+def test_a_filter_survives_the_trip(kind: type[Message], query: RunQuery) -> None:
+    request = asking(kind, query)
 
-    query = read(pb.CountFlowRunsRequest.FromString(request.SerializeToString()))
-
-    assert query.flows == flows
-    assert query.flow_runs == flow_runs
+    assert read(kind.FromString(request.SerializeToString())) == query
 
 
 def filters_in(message: type[Message]) -> list[str]:
@@ -125,7 +134,17 @@ def filters_in(message: type[Message]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "message"), [(FlowFilter, pb.FlowFilter), (FlowRunFilter, pb.FlowRunFilter)]
+    ("kind", "message"),
+    [
+        (FlowFilter, pb.FlowFilter),
+        (FlowRunFilter, pb.FlowRunFilter),
+        (TaskRunFilter, pb.TaskRunFilter),
+        (DeploymentFilter, pb.DeploymentFilter),
+        (WorkPoolFilter, pb.WorkPoolFilter),
+        (WorkQueueFilter, pb.WorkQueueFilter),
+        (RunQuery, pb.CountFlowRunsRequest),
+        (RunQuery, pb.CountFlowsRequest),
+    ],
 )
 def test_every_member_of_the_contract_has_its_place(
     kind: type[msgspec.Struct], message: type[Message]
@@ -156,6 +175,14 @@ def test_everything_wrong_in_a_filter_is_named_by_its_path() -> None:
             deployment_id=pb.ReferenceFilter(operator=9),  # type: ignore[arg-type]
             flow_version=pb.FlowVersionFilter(any=pb.StringList(values=[""] * 1001)),
         ),
+        task_runs=pb.TaskRunFilter(flow_run_id=pb.ReferenceFilter(any=pb.StringList(values=["x"]))),
+        deployments=pb.DeploymentFilter(
+            work_queue_name=pb.AnyFilter(any=pb.StringList(values=["\0"]))
+        ),
+        work_pools=pb.WorkPoolFilter(operator=-1),  # type: ignore[arg-type]
+        work_queues=pb.WorkQueueFilter(
+            name=pb.WorkQueueNameFilter(startswith=pb.StringList(values=["x" * 256]))
+        ),
     )
     request.flow_runs.start_time.before.seconds = 2**62
 
@@ -172,6 +199,10 @@ def test_everything_wrong_in_a_filter_is_named_by_its_path() -> None:
         "flow_runs.deployment_id.operator",
         "flow_runs.flow_version.any.values",
         "flow_runs.start_time.before",
+        "task_runs.flow_run_id.any.values[0]",
+        "deployments.work_queue_name.any.values[0]",
+        "work_pools.operator",
+        "work_queues.name.startswith.values[0]",
     }
 
 

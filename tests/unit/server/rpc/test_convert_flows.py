@@ -5,7 +5,7 @@ import pytest
 from headgate import v1 as pb
 from headgate_server.model.commands import CreateFlow, DeleteFlow
 from headgate_server.model.errors import InvalidRequestError
-from headgate_server.model.filters import FlowFilter, FlowRunFilter
+from headgate_server.model.filters import FlowFilter, FlowRunFilter, RunQuery
 from headgate_server.model.flows import FlowSort
 from headgate_server.model.paging import Page, PageRequest
 from headgate_server.model.server_info import Limits
@@ -77,8 +77,7 @@ def test_a_flow_to_get_must_be_named(request_: pb.GetFlowRequest, field: str) ->
 
 def test_a_list_of_flows_without_arguments_is_the_first_page_of_all() -> None:
     assert read_list_flows(pb.ListFlowsRequest(), LIMITS) == (
-        None,
-        None,
+        RunQuery(),
         FlowSort.NAME_ASC,
         PageRequest(size=200),
     )
@@ -95,8 +94,7 @@ def test_a_list_of_flows_holds_all_that_is_said() -> None:
     )
 
     assert read_list_flows(request, LIMITS) == (
-        FlowFilter(),
-        FlowRunFilter(),
+        RunQuery(flows=FlowFilter(), flow_runs=FlowRunFilter()),
         FlowSort.UPDATED_DESC,
         PageRequest(size=3, token=HERE, offset=4),
     )
@@ -116,7 +114,7 @@ def test_every_order_of_the_contract_has_a_meaning() -> None:
 def test_flows_are_counted_by_the_same_filters() -> None:
     request = pb.CountFlowsRequest(flow_runs=pb.FlowRunFilter())
 
-    assert read_count_flows(request, LIMITS) == (None, FlowRunFilter())
+    assert read_count_flows(request, LIMITS) == RunQuery(flow_runs=FlowRunFilter())
 
 
 def test_the_tags_of_a_flow_are_replaced_by_those_that_are_given() -> None:

@@ -14,8 +14,9 @@ from headgate_server.rpc.convert.notices import (
     NoticeEncoder,
     for_flow_runs,
     for_inputs,
+    for_task_runs,
 )
-from tests.builders import NOW, a_flow, a_flow_run, a_state, an_input
+from tests.builders import NOW, a_flow, a_flow_run, a_state, a_task_run, an_input
 
 HERE = "here"
 THERE = "there"
@@ -24,6 +25,10 @@ FLOW = a_flow()
 BEFORE = a_flow_run(FLOW, a_state(StateType.PENDING, "Taken"), name="before")
 AFTER = replace(BEFORE, name="after", version=2, state=a_state(StateType.RUNNING, version=2))
 INPUT = an_input(BEFORE, "key")
+TASK_BEFORE = a_task_run(BEFORE, a_state(StateType.PENDING, "Taken"), name="before")
+TASK_AFTER = replace(
+    TASK_BEFORE, name="after", version=2, state=a_state(StateType.RUNNING, version=2)
+)
 
 
 def an_event(kind: EventKind, revision: int = 7, **parts: Any) -> Event:
@@ -43,7 +48,14 @@ def sent_input(notice: Notice) -> pb.WatchFlowRunInputsResponse:
     return pb.WatchFlowRunInputsResponse.FromString(for_inputs().encode(notice))
 
 
+def sent_task_run(notice: Notice) -> pb.WatchTaskRunsResponse:
+    return pb.WatchTaskRunsResponse.FromString(for_task_runs().encode(notice))
+
+
 STATE_CHANGE = an_event(EventKind.STATE_CHANGE, before=BEFORE, after=AFTER)
+TASK_STATE_CHANGE = an_event(
+    EventKind.TASK_STATE_CHANGE, task_before=TASK_BEFORE, task_after=TASK_AFTER
+)
 
 
 def test_a_state_change_tells_the_state_the_one_before_and_the_run() -> None:
@@ -182,7 +194,7 @@ def test_a_snapshot_tells_a_run_at_the_time_of_the_snapshot() -> None:
 def test_where_a_watch_stands_is_told_by_revision(kind: NoticeKind, name: str) -> None:
     notice = Notice(kind=kind, resume_token=HERE, revision=9, time=NOW)
 
-    for message in sent(notice), sent_input(notice):
+    for message in sent(notice), sent_input(notice), sent_task_run(notice):
         assert message.WhichOneof("event") == name
         assert getattr(message, name).revision == 9
         assert message.revision == 0
@@ -208,16 +220,82 @@ def test_a_snapshot_of_inputs_tells_an_input() -> None:
     assert sent_input(notice).snapshot.key == "key"
 
 
+def test_a_state_change_of_a_task_run_tells_the_state_the_one_before_and_the_task_run() -> None:
+    message = sent_task_run(a_notice(TASK_STATE_CHANGE, is_fragment=True, is_coalesced=True))
+
+    change = message.task_state_change
+    assert change.state.type == pb.STATE_TYPE_RUNNING
+    assert change.state.details.flow_run_id == BEFORE.id
+    assert change.state.details.task_run_id == TASK_AFTER.id
+    assert change.previous_state_type == pb.STATE_TYPE_PENDING
+    assert change.previous_state_name == "Taken"
+    assert change.task_run.name == "after"
+    assert change.task_run.state == change.state
+    assert (message.fragment, message.coalesced, message.revision) == (True, True, 7)
+
+
+@pytest.mark.parametrize(
+    ("kind", "parts", "how", "name", "task_run_name"),
+    [
+        pytest.param(
+            EventKind.TASK_UPDATE,
+            {"task_before": TASK_BEFORE, "task_after": TASK_AFTER},
+            NoticeKind.CHANGED,
+            "task_update",
+            "after",
+            id="an update",
+        ),
+        pytest.param(
+            EventKind.TASK_DELETED,
+            {"task_before": TASK_BEFORE},
+            NoticeKind.CHANGED,
+            "deleted",
+            "before",
+            id="a deletion",
+        ),
+        pytest.param(
+            EventKind.TASK_STATE_CHANGE,
+            {"task_before": TASK_BEFORE, "task_after": TASK_AFTER},
+            NoticeKind.LEFT,
+            "left_filter",
+            "after",
+            id="one that left",
+        ),
+    ],
+)
+def test_an_event_of_a_task_run_tells_it_as_it_stands_or_was(
+    kind: EventKind, parts: dict[str, Any], how: NoticeKind, name: str, task_run_name: str
+) -> None:
+    message = sent_task_run(a_notice(an_event(kind, **parts), how))
+
+    assert message.WhichOneof("event") == name
+    assert getattr(message, name).task_run.name == task_run_name
+
+
+def test_a_snapshot_tells_a_task_run_at_the_time_of_the_snapshot() -> None:
+    time = NOW + timedelta(seconds=2)
+    notice = Notice(kind=NoticeKind.SNAPSHOT, resume_token=HERE, task_run=TASK_AFTER, time=time)
+
+    task_run = sent_task_run(notice).snapshot.task_run
+
+    assert task_run.name == "after"
+    assert task_run.estimated_run_time.ToTimedelta() == timedelta(seconds=2)
+
+
 @pytest.mark.parametrize(
     ("encoder", "event"),
     [
         (for_flow_runs(), an_event(EventKind.INPUT_CREATED, input=INPUT)),
         (for_flow_runs(), an_event(EventKind.STATE_CHANGE, after=a_flow_run(FLOW))),
+        (for_flow_runs(), TASK_STATE_CHANGE),
+        (for_task_runs(), STATE_CHANGE),
         (for_inputs(), STATE_CHANGE),
     ],
     ids=[
         "an input to a watcher of runs",
         "a state change without a state",
+        "a task run to a watcher of runs",
+        "a run to a watcher of task runs",
         "a run to a watcher of inputs",
     ],
 )

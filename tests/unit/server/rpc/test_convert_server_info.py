@@ -34,6 +34,7 @@ def test_the_server_is_written_with_all_it_says_of_itself(kind: DatabaseKind) ->
         oldest_revision=2,
         epoch="epoch",
         schema_revision="0002",
+        watch_count=3,
     )
     message = pb.GetServerInfoResponse()
 
@@ -63,6 +64,7 @@ def test_the_server_is_written_with_all_it_says_of_itself(kind: DatabaseKind) ->
         oldest_revision=2,
         epoch="epoch",
         schema_revision="0002",
+        watch_count=3,
     )
 
 
@@ -77,6 +79,7 @@ def test_every_limit_of_the_contract_is_written() -> None:
         oldest_revision=0,
         epoch="",
         schema_revision="",
+        watch_count=0,
     )
 
     write_server_info(info, message)

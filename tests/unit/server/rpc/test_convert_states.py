@@ -18,8 +18,10 @@ from headgate_server.model.states import (
 )
 from headgate_server.rpc.convert.states import STATE_TYPE_NUMBERS, STATE_TYPES, write_state
 from headgate_server.rpc.convert.transitions import read_proposal
+from tests.builders import a_state
 
 RUN_ID = "0189f7e5-7d4c-7cc0-a4b1-0123456789ab"
+TASK_RUN_ID = "0189f7e5-7d4c-7cc0-a4b1-0123456789ad"
 TRANSITION_ID = "0189f7e5-7d4c-7cc0-a4b1-0123456789ac"
 MOMENT = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -41,6 +43,12 @@ DETAILS = st.builds(
         RunInputKeyset, schema=OPTIONAL_KEY, response=OPTIONAL_KEY, description=OPTIONAL_KEY
     ),
     transition_id=st.none() | ID,
+    child_flow_run_id=st.none() | ID,
+    cache_key=st.none() | NAMED,
+    cache_expire_time=st.none() | TIME,
+    refresh_cache=st.booleans(),
+    retriable=st.none() | st.booleans(),
+    untrackable_result=st.booleans(),
 )
 STATES = st.builds(
     State,
@@ -83,6 +91,14 @@ def details_in(message: pb.StateDetails) -> StateDetails:
         if has("run_input_keyset")
         else None,
         transition_id=text_or_none(message.transition_id),
+        child_flow_run_id=text_or_none(message.child_flow_run_id),
+        cache_key=text_or_none(message.cache_key),
+        cache_expire_time=time_or_none(
+            message.cache_expire_time, is_given=has("cache_expire_time")
+        ),
+        refresh_cache=message.refresh_cache,
+        retriable=message.retriable if has("retriable") else None,
+        untrackable_result=message.untrackable_result,
     )
 
 
@@ -110,6 +126,15 @@ def test_a_state_survives_the_trip(state: State) -> None:
     assert state_in(received) == state
     assert received.details.flow_run_id == RUN_ID
     assert received.is_terminal == state.is_terminal
+
+
+def test_a_state_of_a_task_run_names_that_task_run() -> None:
+    message = pb.State()
+    state = a_state(StateType.RUNNING, details=StateDetails(task_run_id="another"))
+
+    write_state(state, RUN_ID, message, task_run_id=TASK_RUN_ID)
+
+    assert (message.details.flow_run_id, message.details.task_run_id) == (RUN_ID, TASK_RUN_ID)
 
 
 def test_every_state_type_of_the_contract_has_a_meaning() -> None:
@@ -140,7 +165,12 @@ def test_a_state_is_proposed_with_all_it_says() -> None:
         pause_key="1",
         run_input_keyset=pb.RunInputKeyset(schema="a-schema", response="a-response"),
         transition_id=TRANSITION_ID.upper(),
+        cache_key="k" * 2000,
+        refresh_cache=True,
+        retriable=False,
+        untrackable_result=True,
     )
+    details.cache_expire_time.FromDatetime(MOMENT)
     details.scheduled_time.FromDatetime(MOMENT)
     details.pause_expire_time.FromDatetime(MOMENT + timedelta(microseconds=1))
     state = pb.ProposedState(
@@ -163,6 +193,11 @@ def test_a_state_is_proposed_with_all_it_says() -> None:
             pause_key="1",
             run_input_keyset=RunInputKeyset(schema="a-schema", response="a-response"),
             transition_id=TRANSITION_ID,
+            cache_key="k" * 2000,
+            cache_expire_time=MOMENT,
+            refresh_cache=True,
+            retriable=False,
+            untrackable_result=True,
         ),
     )
 
@@ -172,7 +207,9 @@ def test_an_empty_name_is_kept_and_not_taken_for_a_missing_one() -> None:
 
 
 def test_the_ids_in_the_details_that_the_server_sets_are_passed_over() -> None:
-    details = pb.StateDetails(flow_run_id="nonsense", task_run_id="nonsense")
+    details = pb.StateDetails(
+        flow_run_id="nonsense", task_run_id="nonsense", child_flow_run_id="nonsense"
+    )
 
     state = proposed(pb.ProposedState(type=pb.STATE_TYPE_RUNNING, details=details))
 
@@ -184,7 +221,9 @@ def test_everything_wrong_in_a_state_is_named_by_its_path() -> None:
         pause_key="x" * 256,
         run_input_keyset=pb.RunInputKeyset(schema="A", response="b c", description="é"),
         transition_id="x",
+        cache_key="x" * 2001,
     )
+    details.cache_expire_time.nanos = -1
     details.scheduled_time.nanos = -1
     details.pause_expire_time.seconds = 2**60
     state = pb.ProposedState(name="x" * 256, message="é" * 32769, data_json="NaN", details=details)
@@ -201,6 +240,8 @@ def test_everything_wrong_in_a_state_is_named_by_its_path() -> None:
         "state.details.run_input_keyset.response",
         "state.details.run_input_keyset.description",
         "state.details.transition_id",
+        "state.details.cache_key",
+        "state.details.cache_expire_time",
     }
 
 

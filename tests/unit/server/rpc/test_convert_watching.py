@@ -6,16 +6,25 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 
 from headgate import v1 as pb
-from headgate_server.model.commands import WaitMode, WatchInputs, WatchRuns
 from headgate_server.model.errors import InvalidRequestError
-from headgate_server.model.filters import FlowRunFilter, RunQuery
+from headgate_server.model.filters import (
+    DeploymentFilter,
+    FlowFilter,
+    FlowRunFilter,
+    RunQuery,
+    TaskRunFilter,
+    WorkPoolFilter,
+    WorkQueueFilter,
+)
 from headgate_server.model.server_info import Limits
+from headgate_server.model.watch_commands import WaitMode, WatchInputs, WatchRuns, WatchTaskRuns
 from headgate_server.rpc.convert.watching import (
     WAIT_MODES,
     WATCH_ENDS,
     read_wait,
     read_watch_flow_runs,
     read_watch_inputs,
+    read_watch_task_runs,
 )
 
 HERE = "here"
@@ -149,6 +158,78 @@ def test_everything_wrong_with_a_watch_is_told_at_once() -> None:
     assert faults(read_watch_flow_runs, request, LIMITS) == {
         *("flow_run_ids[0]", "flows", "flows.operator", "until", "progress_interval")
     }
+
+
+def test_a_watch_of_task_runs_without_arguments_is_of_every_one_from_now_on() -> None:
+    assert read_watch_task_runs(pb.WatchTaskRunsRequest(), LIMITS) == WatchTaskRuns()
+
+
+def test_a_watch_of_task_runs_by_id_holds_all_that_is_said() -> None:
+    request = pb.WatchTaskRunsRequest(
+        task_run_ids=[RUN_ID],
+        resume_token=HERE,
+        send_initial_state=True,
+        until=pb.WATCH_UNTIL_ALL_TERMINAL,
+        progress_interval=Duration(seconds=1),
+        latest_only=True,
+    )
+
+    assert read_watch_task_runs(request, LIMITS) == WatchTaskRuns(
+        task_run_ids=(RUN_ID,),
+        resume_token=HERE,
+        send_initial_state=True,
+        until=WaitMode.ALL,
+        progress_interval=timedelta(seconds=1),
+        latest_only=True,
+    )
+
+
+def test_a_watch_of_the_task_runs_of_flow_runs_holds_their_ids() -> None:
+    request = pb.WatchTaskRunsRequest(flow_run_ids=[RUN_ID])
+
+    assert read_watch_task_runs(request, LIMITS).flow_run_ids == (RUN_ID,)
+
+
+def test_a_watch_holds_all_six_filters() -> None:
+    filters: dict[str, Any] = {
+        "flows": pb.FlowFilter(),
+        "flow_runs": pb.FlowRunFilter(),
+        "task_runs": pb.TaskRunFilter(),
+        "deployments": pb.DeploymentFilter(),
+        "work_pools": pb.WorkPoolFilter(),
+        "work_queues": pb.WorkQueueFilter(),
+    }
+    query = RunQuery(
+        flows=FlowFilter(),
+        flow_runs=FlowRunFilter(),
+        task_runs=TaskRunFilter(),
+        deployments=DeploymentFilter(),
+        work_pools=WorkPoolFilter(),
+        work_queues=WorkQueueFilter(),
+    )
+
+    assert read_watch_flow_runs(pb.WatchFlowRunsRequest(**filters), LIMITS).query == query
+    assert read_watch_task_runs(pb.WatchTaskRunsRequest(**filters), LIMITS).query == query
+
+
+def test_everything_wrong_with_a_watch_of_task_runs_is_told_at_once() -> None:
+    request = pb.WatchTaskRunsRequest(
+        flow_run_ids=["x"],
+        task_run_ids=["y"],
+        work_queues=pb.WorkQueueFilter(),
+        progress_interval=Duration(seconds=301),
+    )
+
+    assert faults(read_watch_task_runs, request, LIMITS) == {
+        *("flow_run_ids", "flow_run_ids[0]", "task_run_ids[0]", "work_queues"),
+        "progress_interval",
+    }
+
+
+def test_a_watch_of_task_runs_that_are_not_named_has_no_end() -> None:
+    request = pb.WatchTaskRunsRequest(flow_run_ids=[RUN_ID], until=pb.WATCH_UNTIL_ANY_TERMINAL)
+
+    assert faults(read_watch_task_runs, request, LIMITS) == {"until"}
 
 
 def test_a_watch_of_inputs_holds_all_that_is_said() -> None:

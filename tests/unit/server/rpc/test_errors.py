@@ -59,6 +59,19 @@ def test_every_reason_of_the_contract_belongs_to_one_error() -> None:
     assert sorted(reasons) == sorted(set(pb.ErrorReason.values()) - {0})
 
 
+def test_a_version_that_moved_names_the_kind_of_run() -> None:
+    of_task_run = VersionMismatchError("run", 1, 2, is_task_run=True)
+
+    (info,) = details(of_task_run, ErrorInfo)
+
+    assert dict(info.metadata) == {
+        "task_run_id": "run",
+        "expected_version": "1",
+        "current_version": "2",
+    }
+    assert str(of_task_run) == "The task run is at version 2, not at version 1"
+
+
 def test_every_error_is_called_by_its_reason() -> None:
     for kind, mapped in STATUS.items():
         if mapped.reason is not None:

@@ -14,13 +14,25 @@ from headgate import v1 as pb
 from headgate_server.model.errors import InvalidRequestError
 from headgate_server.model.server_info import Limits
 from headgate_server.rpc.convert import (
+    batches,
+    concurrency_limits,
+    deployment_runs,
+    deployments,
     flow_runs,
     flows,
+    graphs,
+    history,
     inputs,
+    schedules,
+    task_runs,
+    task_transitions,
     transitions,
     updates,
     variables,
     watching,
+    work_pools,
+    work_queues,
+    workers,
 )
 
 LIMITS = Limits(name_characters=8, tags=2, ids=2, inputs=2, json_bytes=40)
@@ -46,16 +58,61 @@ READERS: dict[type[Message], Read] = {
     pb.CountFlowRunsRequest: flow_runs.read_count_flow_runs,
     pb.UpdateFlowRunRequest: updates.read_update_flow_run,
     pb.DeleteFlowRunRequest: flow_runs.read_delete_flow_run,
+    pb.BatchCreateFlowRunsRequest: batches.read_batch_create,
+    pb.BatchSetFlowRunStatesRequest: batches.read_batch_set_states,
+    pb.BatchDeleteFlowRunsRequest: batches.read_batch_delete,
     pb.SetFlowRunStateRequest: transitions.read_proposal,
     pb.ResumeFlowRunRequest: transitions.read_resume,
     pb.ListFlowRunStatesRequest: transitions.read_list_states,
     pb.WaitFlowRunsRequest: read_wait,
     pb.WatchFlowRunsRequest: watching.read_watch_flow_runs,
+    pb.GetFlowRunHistoryRequest: history.read_history,
+    pb.GetTaskRunHistoryRequest: history.read_history,
+    pb.GetFlowRunLatenessRequest: history.read_lateness,
+    pb.GetFlowRunGraphRequest: graphs.read_get_graph,
+    pb.ListFlowRunDependenciesRequest: graphs.read_list_dependencies,
     pb.CreateFlowRunInputRequest: inputs.read_create_input,
     pb.GetFlowRunInputRequest: inputs.read_get_input,
     pb.ListFlowRunInputsRequest: inputs.read_list_inputs,
     pb.DeleteFlowRunInputRequest: inputs.read_delete_input,
     pb.WatchFlowRunInputsRequest: watching.read_watch_inputs,
+    pb.WatchTaskRunsRequest: watching.read_watch_task_runs,
+    pb.CreateTaskRunRequest: task_runs.read_create_task_run,
+    pb.GetTaskRunRequest: task_runs.read_get_task_run,
+    pb.ListTaskRunsRequest: task_runs.read_list_task_runs,
+    pb.CountTaskRunsRequest: task_runs.read_count_task_runs,
+    pb.UpdateTaskRunRequest: task_runs.read_update_task_run,
+    pb.DeleteTaskRunRequest: task_runs.read_delete_task_run,
+    pb.SetTaskRunStateRequest: task_transitions.read_task_proposal,
+    pb.ListTaskRunStatesRequest: task_transitions.read_list_task_states,
+    pb.CreateConcurrencyLimitRequest: concurrency_limits.read_create_limit,
+    pb.GetConcurrencyLimitRequest: concurrency_limits.read_get_limit,
+    pb.ListConcurrencyLimitsRequest: concurrency_limits.read_list_limits,
+    pb.ResetConcurrencyLimitRequest: concurrency_limits.read_reset_limit,
+    pb.DeleteConcurrencyLimitRequest: concurrency_limits.read_delete_limit,
+    pb.CreateDeploymentRequest: deployments.read_create_deployment,
+    pb.GetDeploymentRequest: deployments.read_get_deployment,
+    pb.ListDeploymentsRequest: deployments.read_list_deployments,
+    pb.CountDeploymentsRequest: deployments.read_count_deployments,
+    pb.UpdateDeploymentRequest: deployments.read_update_deployment,
+    pb.DeleteDeploymentRequest: deployments.read_delete_deployment,
+    pb.CreateDeploymentFlowRunRequest: deployment_runs.read_create_deployment_flow_run,
+    pb.ScheduleDeploymentRequest: schedules.read_schedule_deployment,
+    pb.CreateWorkPoolRequest: work_pools.read_create_work_pool,
+    pb.GetWorkPoolRequest: work_pools.read_get_work_pool,
+    pb.ListWorkPoolsRequest: work_pools.read_list_work_pools,
+    pb.UpdateWorkPoolRequest: work_pools.read_update_work_pool,
+    pb.DeleteWorkPoolRequest: work_pools.read_delete_work_pool,
+    pb.CreateWorkQueueRequest: work_queues.read_create_work_queue,
+    pb.GetWorkQueueRequest: work_queues.read_queue_key,
+    pb.GetWorkQueueStatusRequest: work_queues.read_queue_key,
+    pb.ListWorkQueuesRequest: work_queues.read_list_work_queues,
+    pb.UpdateWorkQueueRequest: work_queues.read_update_work_queue,
+    pb.DeleteWorkQueueRequest: work_queues.read_delete_work_queue,
+    pb.HeartbeatWorkerRequest: workers.read_heartbeat,
+    pb.ListWorkersRequest: workers.read_list_workers,
+    pb.PollFlowRunsRequest: workers.read_poll,
+    pb.WatchDueFlowRunsRequest: workers.read_watch_due,
     pb.CreateVariableRequest: variables.read_create_variable,
     pb.GetVariableRequest: variables.read_get_variable,
     pb.ListVariablesRequest: variables.read_list_variables,
@@ -83,6 +140,7 @@ TEXT = st.sampled_from(
 NUMBERS = {
     FieldDescriptor.CPPTYPE_INT32: st.integers(-(2**31), 2**31 - 1),
     FieldDescriptor.CPPTYPE_INT64: st.integers(-(2**63), 2**63 - 1),
+    FieldDescriptor.CPPTYPE_DOUBLE: st.floats(),
     FieldDescriptor.CPPTYPE_ENUM: st.integers(-1, 12) | st.integers(-(2**31), 2**31 - 1),
 }
 
@@ -104,7 +162,10 @@ def fill(draw: st.DrawFn, message: Any) -> None:
             continue
         is_message = field.cpp_type == FieldDescriptor.CPPTYPE_MESSAGE
         content = getattr(message, field.name)
-        if field.is_repeated:
+        if is_message and field.message_type.GetOptions().map_entry:
+            for key in draw(st.lists(TEXT, max_size=3)):
+                fill(draw, content[key])
+        elif field.is_repeated:
             for _ in range(draw(st.integers(0, 3))):
                 if is_message:
                     fill(draw, content.add())

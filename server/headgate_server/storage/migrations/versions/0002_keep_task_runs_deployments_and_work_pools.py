@@ -43,6 +43,8 @@ def upgrade() -> None:
     _create_task_runs()
     _create_limits()
     _widen_flow_runs()
+    # The events so far tell of no task run.
+    op.add_column("event", _text("task_run_id", nullable=True))
 
 
 def _create_work_pools() -> None:
@@ -183,6 +185,7 @@ def _create_task_runs() -> None:
     _index("task_run", "expected_start_time", "id")
     _index("task_run", "name", "id")
     _index("task_run", "next_scheduled_start_time", "id", present=["next_scheduled_start_time"])
+    _index("task_run", "start_time", "id", present=["start_time"])
     _index("task_run", "end_time", "id", present=["end_time"])
     _create_tags("task_run")
     op.create_table(
@@ -203,13 +206,13 @@ def _create_task_runs() -> None:
 def _create_limits() -> None:
     op.create_table(
         "task_run_cache",
-        _text("cache_key"),
+        _text("key_digest"),
         _number("create_time"),
         _text("task_run_id"),
         _number("version"),
         _number("expire_time", nullable=True),
         sa.PrimaryKeyConstraint(
-            "cache_key", "create_time", "task_run_id", "version", name="pk_task_run_cache"
+            "key_digest", "create_time", "task_run_id", "version", name="pk_task_run_cache"
         ),
         sa.ForeignKeyConstraint(
             ["task_run_id", "version"],
@@ -266,6 +269,15 @@ def _widen_flow_runs() -> None:
         "next_scheduled_start_time",
         present=["deployment_id", "next_scheduled_start_time"],
     )
+    op.drop_index("ix_flow_run_next_scheduled_start_time_id", "flow_run")
+    _index(
+        "flow_run",
+        "next_scheduled_start_time",
+        "id",
+        "state_type",
+        present=["next_scheduled_start_time"],
+    )
+    _index("flow_run", "state_type", "expected_start_time", "id")
     _fill_flow_runs(op.get_bind())
 
 

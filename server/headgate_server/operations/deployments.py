@@ -1,0 +1,161 @@
+"""Deployments: created, replaced, read, changed and deleted with the runs that wait for their time."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import msgspec
+
+from headgate_server.forms.schedules import ScheduleInvalidError, check_schedule
+from headgate_server.model.deployment_commands import (
+    CreateDeployment,
+    DeleteDeployment,
+    DeploymentField,
+    UpdateDeployment,
+)
+from headgate_server.model.deployments import Deployment, DeploymentSchedule, DeploymentSort
+from headgate_server.model.errors import (
+    DeploymentNotFoundError,
+    FieldViolation,
+    InvalidRequestError,
+)
+from headgate_server.model.filters import RunQuery
+from headgate_server.model.paging import Page, PageRequest
+from headgate_server.operations.deployment_changes import (
+    ChangedDeployment,
+    CreatedDeployment,
+    create_all,
+    update_all,
+)
+from headgate_server.operations.scheduled_runs import NOTHING, delete_scheduled_runs
+from headgate_server.storage import deployment_lists, deployments
+from headgate_server.storage.database import Connection, Database
+from headgate_server.storage.writer import Outcome, Work, Writer, Written
+
+
+class DeletedDeployment(msgspec.Struct, frozen=True, kw_only=True):
+    """What is left to say of a deployment that was deleted."""
+
+    deleted_flow_runs: int
+    revision: int = 0
+    """Revision of the last change; 0 when no run was deleted."""
+
+
+class Deployments:
+    """Creates, replaces, reads, changes and deletes deployments."""
+
+    def __init__(
+        self, database: Database, writer: Writer, *, clock: Callable[[], datetime]
+    ) -> None:
+        self._database = database
+        self._writer = writer
+        self._clock = clock
+        self._create = Work(create_all, CreatedDeployment)
+        self._update = Work(update_all, ChangedDeployment)
+        self._delete = Work(_delete_all, DeletedDeployment)
+
+    async def create(self, command: CreateDeployment) -> CreatedDeployment:
+        """Create a deployment, or replace the one of the flow that has the name.
+
+        Raises:
+            InvalidRequestError: A schedule cannot be read or names no date.
+            FlowNotFoundError: There is no such flow.
+            WorkPoolNotFoundError: There is no such work pool.
+        """
+        await self._check_schedules(command.schedules, "schedules")
+        return await self._writer.write(self._create, command)
+
+    async def get(
+        self, deployment_id: str | None, flow_name: str = "", deployment_name: str = ""
+    ) -> Deployment:
+        """Return a deployment by its id or, without one, by the names of its flow and of itself.
+
+        Raises:
+            DeploymentNotFoundError: There is no such deployment.
+        """
+        if deployment_id is not None:
+            found = await self._database.read(deployments.get, deployment_id)
+        else:
+            found = await self._database.read(deployments.get_by_name, flow_name, deployment_name)
+        if found is None:
+            raise DeploymentNotFoundError(
+                deployment_id, flow_name=flow_name, deployment_name=deployment_name
+            )
+        return found
+
+    async def list_page(
+        self, query: RunQuery, sort: DeploymentSort, page: PageRequest
+    ) -> Page[Deployment]:
+        """Return a page of the deployments that match.
+
+        Raises:
+            PageTokenMismatchError: The token belongs to another list.
+        """
+        return await self._database.read(deployment_lists.list_page, query, sort, page)
+
+    async def count(self, query: RunQuery) -> int:
+        """Return how many deployments match."""
+        return await self._database.read(deployment_lists.count, query)
+
+    async def update(self, command: UpdateDeployment) -> Deployment:
+        """Replace fields of a deployment, and return it as it now stands.
+
+        Raises:
+            InvalidRequestError: A schedule cannot be read, names no date, or has an id that the deployment does not know.
+            DeploymentNotFoundError: There is no such deployment.
+            WorkPoolNotFoundError: There is no such work pool.
+            RequestIdReusedError: The request id belongs to another request.
+        """
+        if DeploymentField.SCHEDULES in command.fields:
+            await self._check_schedules(command.schedules, "deployment.schedules")
+        return (await self._writer.write(self._update, command)).deployment
+
+    async def delete(self, command: DeleteDeployment) -> int:
+        """Delete a deployment with its SCHEDULED runs; return how many runs that were.
+
+        Raises:
+            DeploymentNotFoundError: There is no such deployment.
+            RequestIdReusedError: The request id belongs to another request.
+        """
+        return (await self._writer.write(self._delete, command)).deleted_flow_runs
+
+    async def _check_schedules(self, schedules: Sequence[DeploymentSchedule], path: str) -> None:
+        """See that the next date of each schedule can be worked out, beside the loop: it may take a while.
+
+        Raises:
+            InvalidRequestError: It cannot; the error lists all of them.
+        """
+        if schedules:
+            faults = await asyncio.to_thread(_faults_in, schedules, path, self._clock())
+            if faults:
+                raise InvalidRequestError(faults)
+
+
+def _faults_in(
+    schedules: Sequence[DeploymentSchedule], path: str, now: datetime
+) -> list[FieldViolation]:
+    faults: list[FieldViolation] = []
+    for place, schedule in enumerate(schedules):
+        try:
+            check_schedule(schedule.rule, now)
+        except ScheduleInvalidError as error:
+            kind = type(schedule.rule).__name__.removesuffix("Schedule").lower()
+            faults.append(FieldViolation(f"{path}[{place}].{kind}.{error.member}", str(error)))
+    return faults
+
+
+def _delete_all(
+    conn: Connection, now: datetime, commands: Sequence[DeleteDeployment]
+) -> list[Outcome[DeletedDeployment]]:
+    """Delete deployments with their runs. The first to ask for one gets it."""
+    standing = deployments.lock(conn, {each.deployment_id for each in commands})
+    deleted = delete_scheduled_runs(conn, now, list(standing), auto_scheduled_only=False)
+    deployments.delete_ids(conn, list(standing))
+    outcomes: list[Outcome[DeletedDeployment]] = []
+    for command in commands:
+        if standing.pop(command.deployment_id, None) is None:
+            outcomes.append(DeploymentNotFoundError(command.deployment_id))
+            continue
+        runs = deleted.get(command.deployment_id, NOTHING)
+        outcomes.append(Written(DeletedDeployment(deleted_flow_runs=runs.total), runs.changes))
+    return outcomes
