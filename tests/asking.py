@@ -1,6 +1,7 @@
 """Queries as a client would write them into a request."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -38,8 +39,12 @@ def write_filters(conditions: msgspec.Struct, message: Any) -> None:
                 write_filters(value, getattr(message, name))
             case tuple():
                 getattr(message, name).SetInParent()
-                getattr(message, name).values.extend(_NUMBERS.get(each, each) for each in value)
+                getattr(message, name).values.extend(map(_on_the_wire, value))
             case datetime():
                 getattr(message, name).FromDatetime(value)
             case _:
-                setattr(message, name, _NUMBERS.get(value, value))
+                setattr(message, name, _on_the_wire(value))
+
+
+def _on_the_wire(value: Any) -> Any:
+    return _NUMBERS[value] if isinstance(value, StrEnum) else value

@@ -19,6 +19,7 @@ from headgate_server.storage import (
     flow_lists,
     flow_run_lists,
     leads,
+    spans,
     task_run_lists,
     work_pool_lists,
 )
@@ -126,12 +127,17 @@ LISTS: Final[Mapping[str, tuple[Any, type[Any], Callable[..., Page[Any]]]]] = {
 }
 
 
-@pytest.mark.parametrize("few", [0, 10, 5000], ids=["all are many", "some are few", "all are few"])
+@pytest.mark.parametrize(
+    ("few", "tried"),
+    [(0, 500), (10, 500), (5000, 500), (0, 0)],
+    ids=["all are many", "some are few", "all are few", "spans are gathered"],
+)
 @pytest.mark.parametrize("kind", LISTS)
 async def test_lists_and_counts_hold_what_is_specified_in_every_order_and_page_size(
-    database: Database, kind: str, few: int, monkeypatch: pytest.MonkeyPatch
+    database: Database, kind: str, few: int, tried: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(leads, "_FEW", few)
+    monkeypatch.setattr(spans, "_TRIED", tried)
     module, all_sorts, list_page = LISTS[kind]
     world = random_world(10)
     evaluation = Evaluation(world)

@@ -25,6 +25,7 @@ from headgate_server.storage import (
     flow_run_lists,
     input_lists,
     leads,
+    spans,
     variable_lists,
 )
 from headgate_server.storage.database import Database
@@ -198,6 +199,26 @@ async def test_a_span_of_time_is_entered_where_it_begins_or_where_the_page_befor
     assert first == "(effective_start_time>? AND effective_start_time<?)"
     assert going_on in second
     assert detours(plan) == []
+
+
+@pytest.mark.usefixtures("many")
+@pytest.mark.parametrize(
+    ("sort", "is_gathered"),
+    [(FlowRunSort.EXPECTED_START_TIME_ASC, True), (FlowRunSort.EXPECTED_START_TIME_DESC, False)],
+    ids=["at the other end", "where the list begins"],
+)
+async def test_a_span_of_time_is_gathered_unless_it_shows_where_the_list_begins(
+    database: Database, monkeypatch: pytest.MonkeyPatch, *, sort: FlowRunSort, is_gathered: bool
+) -> None:
+    monkeypatch.setattr(spans, "_TRIED", 2)
+    span = TimeFilter(after=NOW + timedelta(seconds=10))
+    query = RunQuery(flow_runs=FlowRunFilter(start_time=span))
+    await fill(database)
+
+    plan = await plan_of(database, list_of_runs(query, sort))
+
+    sorts = [step for step in detours(plan) if "Seq Scan" not in step]
+    assert bool(sorts) is is_gathered
 
 
 async def test_flows_are_listed_along_an_index(database: Database) -> None:

@@ -5,7 +5,7 @@ Ids are canonical UUID text. What only travels with a row is kept whole in `body
 columns beside it are what queries filter and sort by, and are written from the same value in the same statement.
 """
 
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import (
     BigInteger,
@@ -16,32 +16,42 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     Table,
     Text,
     UniqueConstraint,
     text,
 )
 
-METADATA: Final = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+from headgate_server.storage.log_tables import EVENT, LOG, REQUEST, VARIABLE
+from headgate_server.storage.metadata import METADATA, Words, present
+from headgate_server.storage.work_tables import WORK_POOL, WORK_QUEUE, WORKER
 
-# PostgreSQL: the C collation compares bytes, which is fast and orders text by code point as SQLite does.
-Words: Final = Text().with_variant(Text(collation="C"), "postgresql")
-
-
-def _present(column: str) -> dict[str, Any]:
-    """Return the options of an index that leaves out rows without this column."""
-    condition = text(f"{column} IS NOT NULL")
-    return {"sqlite_where": condition, "postgresql_where": condition}
-
+__all__ = [
+    "CONCURRENCY_LIMIT",
+    "CONCURRENCY_SLOT",
+    "DEPLOYMENT",
+    "DEPLOYMENT_TAG",
+    "EVENT",
+    "FLOW",
+    "FLOW_RUN",
+    "FLOW_RUN_INPUT",
+    "FLOW_RUN_PAYLOAD",
+    "FLOW_RUN_STATE",
+    "FLOW_RUN_TAG",
+    "FLOW_TAG",
+    "IDEMPOTENCY_KEY",
+    "LOG",
+    "METADATA",
+    "REQUEST",
+    "TASK_RUN",
+    "TASK_RUN_CACHE",
+    "TASK_RUN_STATE",
+    "TASK_RUN_TAG",
+    "VARIABLE",
+    "WORKER",
+    "WORK_POOL",
+    "WORK_QUEUE",
+]
 
 FLOW: Final = Table(
     "flow",
@@ -62,53 +72,6 @@ FLOW_TAG: Final = Table(
     Column("tag", Words, primary_key=True),
     Index(None, "tag", "flow_id"),
     sqlite_with_rowid=False,
-)
-
-WORK_POOL: Final = Table(
-    "work_pool",
-    METADATA,
-    Column("id", Words, primary_key=True),
-    Column("name", Words, nullable=False, unique=True),
-    Column("type", Words, nullable=False),
-    Column("is_paused", Integer, nullable=False),
-    Column("concurrency_limit", BigInteger),
-    Column("status", Words),
-    Column("body", LargeBinary, nullable=False),
-    CheckConstraint("concurrency_limit >= 0", name="limit_not_negative"),
-)
-
-WORK_QUEUE: Final = Table(
-    "work_queue",
-    METADATA,
-    Column("id", Words, primary_key=True),
-    Column("work_pool_id", Words, ForeignKey(WORK_POOL.c.id, ondelete="CASCADE"), nullable=False),
-    Column("name", Words, nullable=False),
-    Column("priority", BigInteger, nullable=False),
-    Column("is_paused", Integer, nullable=False),
-    Column("concurrency_limit", BigInteger),
-    Column("status", Words, nullable=False),
-    Column("last_polled_time", BigInteger),
-    Column("body", LargeBinary, nullable=False),
-    CheckConstraint("concurrency_limit >= 0", name="limit_not_negative"),
-    CheckConstraint("priority >= 1", name="priority_positive"),
-    UniqueConstraint("work_pool_id", "name"),
-    Index(None, "work_pool_id", "priority", "id"),
-    Index(None, "name", "id"),
-)
-
-WORKER: Final = Table(
-    "worker",
-    METADATA,
-    Column("id", Words, primary_key=True),
-    Column("work_pool_id", Words, ForeignKey(WORK_POOL.c.id, ondelete="CASCADE"), nullable=False),
-    Column("name", Words, nullable=False),
-    Column("create_time", BigInteger, nullable=False),
-    Column("last_heartbeat_time", BigInteger, nullable=False),
-    # How often the worker said that it reports, in microseconds.
-    Column("heartbeat_interval", BigInteger),
-    Column("status", Words, nullable=False),
-    UniqueConstraint("work_pool_id", "name"),
-    Index(None, "work_pool_id", "last_heartbeat_time", "id"),
 )
 
 DEPLOYMENT: Final = Table(
@@ -181,9 +144,9 @@ TASK_RUN: Final = Table(
     Index(None, "state_name", "id"),
     Index(None, "expected_start_time", "id"),
     Index(None, "name", "id"),
-    Index(None, "next_scheduled_start_time", "id", **_present("next_scheduled_start_time")),
-    Index(None, "start_time", "id", **_present("start_time")),
-    Index(None, "end_time", "id", **_present("end_time")),
+    Index(None, "next_scheduled_start_time", "id", **present("next_scheduled_start_time")),
+    Index(None, "start_time", "id", **present("start_time")),
+    Index(None, "end_time", "id", **present("end_time")),
 )
 
 TASK_RUN_TAG: Final = Table(
@@ -204,7 +167,7 @@ TASK_RUN_STATE: Final = Table(
     Column("body", LargeBinary, nullable=False),
     Column("data_json", Text),
     CheckConstraint("version >= 1", name="version_starts_at_one"),
-    Index(None, "task_run_id", "transition_id", **_present("transition_id")),
+    Index(None, "task_run_id", "transition_id", **present("transition_id")),
     sqlite_with_rowid=False,
 )
 
@@ -314,13 +277,13 @@ FLOW_RUN: Final = Table(
         "next_scheduled_start_time",
         "id",
         "state_type",
-        **_present("next_scheduled_start_time"),
+        **present("next_scheduled_start_time"),
     ),
-    Index(None, "end_time", "id", **_present("end_time")),
-    Index(None, "deployment_id", "effective_start_time", "id", **_present("deployment_id")),
-    Index(None, "parent_task_run_id", **_present("parent_task_run_id")),
-    Index(None, "idempotency_key", **_present("idempotency_key")),
-    Index(None, "pause_expire_time", "id", **_present("pause_expire_time")),
+    Index(None, "end_time", "id", **present("end_time")),
+    Index(None, "deployment_id", "effective_start_time", "id", **present("deployment_id")),
+    Index(None, "parent_task_run_id", **present("parent_task_run_id")),
+    Index(None, "idempotency_key", **present("idempotency_key")),
+    Index(None, "pause_expire_time", "id", **present("pause_expire_time")),
     # What a worker asks for, what holds a slot of a queue, and which runs of a queue are late.
     Index(
         "ix_flow_run_work_queue_id_waiting",
@@ -328,7 +291,7 @@ FLOW_RUN: Final = Table(
         "state_type",
         "next_scheduled_start_time",
         "id",
-        **_present("work_queue_id"),
+        **present("work_queue_id"),
     ),
     # What the scheduler looks for before it makes more.
     Index(
@@ -370,7 +333,7 @@ FLOW_RUN_STATE: Final = Table(
     Column("body", LargeBinary, nullable=False),
     Column("data_json", Text),
     CheckConstraint("version >= 1", name="version_starts_at_one"),
-    Index(None, "flow_run_id", "transition_id", **_present("transition_id")),
+    Index(None, "flow_run_id", "transition_id", **present("transition_id")),
     sqlite_with_rowid=False,
 )
 
@@ -401,46 +364,4 @@ IDEMPOTENCY_KEY: Final = Table(
         index=True,
     ),
     Column("expire_time", BigInteger),
-)
-
-REQUEST: Final = Table(
-    # What was answered to requests that carried a request id.
-    "request",
-    METADATA,
-    Column("id", Words, primary_key=True),
-    Column("fingerprint", LargeBinary, nullable=False),
-    Column("answer", LargeBinary, nullable=False),
-    Column("expire_time", BigInteger, nullable=False, index=True),
-)
-
-VARIABLE: Final = Table(
-    "variable",
-    METADATA,
-    Column("name", Words, primary_key=True),
-    Column("body", LargeBinary, nullable=False),
-)
-
-EVENT: Final = Table(
-    # The log: what changed, in the order of commits.
-    "event",
-    METADATA,
-    Column("revision", BigInteger, primary_key=True, autoincrement=False),
-    Column("last_revision", BigInteger, nullable=False),
-    Column("commit_time", BigInteger, nullable=False),
-    Column("flow_run_id", Words, nullable=False),
-    # Tells the events of task runs, of which there are many, from all others.
-    Column("task_run_id", Words),
-    Column("body", LargeBinary, nullable=False),
-    CheckConstraint("last_revision >= revision", name="last_revision_not_before"),
-)
-
-LOG: Final = Table(
-    # One row: where the log stands, and which database this is.
-    "log",
-    METADATA,
-    Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("revision", BigInteger, nullable=False),
-    Column("oldest_revision", BigInteger, nullable=False),
-    Column("epoch", Words, nullable=False),
-    CheckConstraint("id = 1", name="one_row"),
 )
