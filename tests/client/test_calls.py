@@ -1,6 +1,7 @@
 """Each method of the contract through the client, with Python's types."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import grpc
@@ -141,6 +142,31 @@ async def test_runs_are_listed_page_by_page_and_one_by_one(
     assert page.next_page_token
     assert every == [run.id for run in reversed(runs)]
     assert await client.flow_runs.count(ours) == 5
+
+
+async def test_runs_and_flows_are_found_by_what_belongs_to_them(
+    client: Client, flow_id: UUID, a_run: MakeRun
+) -> None:
+    ours = headgate.FlowFilter(id=headgate.IdFilter(any=[flow_id]))
+    await a_run()
+    related: dict[str, object] = {
+        "task_runs": headgate.TaskRunFilter(subflow_runs=headgate.ExistsFilter(exists=True)),
+        "deployments": headgate.DeploymentFilter(paused=headgate.EqualFilter(eq=False)),
+        "work_pools": headgate.WorkPoolFilter(type=headgate.AnyFilter(any=["process"])),
+        "work_queues": headgate.WorkQueueFilter(
+            name=headgate.WorkQueueNameFilter(startswith=["q"])
+        ),
+    }
+
+    for kind, conditions in related.items():
+        given: Any = {kind: conditions}
+        assert await client.flow_runs.count(ours, **given) == 0
+        assert (await client.flow_runs.list(ours, **given)).items == ()
+        assert [run async for run in client.flow_runs.iterate(ours, **given)] == []
+        assert await client.flows.count(ours, **given) == 0
+        assert (await client.flows.list(ours, **given)).items == ()
+        assert [flow async for flow in client.flows.iterate(ours, **given)] == []
+    assert await client.flow_runs.count(ours) == await client.flows.count(ours) == 1
 
 
 async def test_a_token_of_another_list_is_refused(
