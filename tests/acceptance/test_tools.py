@@ -25,6 +25,7 @@ ROOT: Final = Path(__file__).parents[2]
 FOUND_IN: Final = os.pathsep.join(
     [str(ROOT / ".bin"), str(Path(sys.executable).parent), os.environ["PATH"]]
 )
+FLOW_RUNS: Final = "headgate.v1.FlowRunService"
 STANDARD: Final = ("grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection")
 MISSING: Final = "00000000-0000-4000-8000-000000000000"
 MESSAGE_SECONDS: Final = 20
@@ -113,15 +114,15 @@ class TestGrpcurl:
 
     async def test_it_lists_services_and_methods(self, grpcurl: Tool, program: Program) -> None:
         services = (await grpcurl.run(program.target, "list")).split()
-        methods = (await grpcurl.run(program.target, "list", SERVICES[1])).split()
+        methods = (await grpcurl.run(program.target, "list", FLOW_RUNS)).split()
 
         assert {*SERVICES, *STANDARD} <= set(services)
-        assert f"{SERVICES[1]}.WatchFlowRuns" in methods
+        assert f"{FLOW_RUNS}.WatchFlowRuns" in methods
 
     async def test_it_describes_services_and_messages(
         self, grpcurl: Tool, program: Program
     ) -> None:
-        service = await grpcurl.run(program.target, "describe", SERVICES[1])
+        service = await grpcurl.run(program.target, "describe", FLOW_RUNS)
         message = await grpcurl.run(program.target, "describe", "headgate.v1.StateDetails")
         method = await grpcurl.run(
             program.target, "describe", "headgate.v1.FlowRunService.SetFlowRunState"
@@ -137,7 +138,7 @@ class TestGrpcurl:
         request = {"flow_run_id": run.id, "state": {"type": "STATE_TYPE_RUNNING"}}
 
         printed = await grpcurl.run(
-            "-d", json.dumps(request), program.target, f"{SERVICES[1]}/SetFlowRunState"
+            "-d", json.dumps(request), program.target, f"{FLOW_RUNS}/SetFlowRunState"
         )
 
         answer = json.loads(printed)
@@ -147,7 +148,7 @@ class TestGrpcurl:
     async def test_it_tells_why_it_was_refused(self, grpcurl: Tool, program: Program) -> None:
         code, _, said = await grpcurl.end(
             *("-d", json.dumps({"flow_run_id": MISSING})),
-            *(program.target, f"{SERVICES[1]}/GetFlowRun"),
+            *(program.target, f"{FLOW_RUNS}/GetFlowRun"),
         )
 
         assert code == 64 + grpc.StatusCode.NOT_FOUND.value[0]
@@ -158,7 +159,7 @@ class TestGrpcurl:
         request = {"flow_run_ids": [run.id], "send_initial_state": True}
 
         async with grpcurl.listening(
-            "-d", json.dumps(request), program.target, f"{SERVICES[1]}/WatchFlowRuns"
+            "-d", json.dumps(request), program.target, f"{FLOW_RUNS}/WatchFlowRuns"
         ) as messages:
             assert "snapshot" in await messages.next()
             assert "snapshot_complete" in await messages.next()
@@ -181,7 +182,7 @@ class TestBufCurl:
         methods = await buf.run(*version, "--list-methods", f"http://{program.target}")
 
         assert {*SERVICES, *STANDARD} <= set(services.split())
-        assert f"{SERVICES[1]}/WatchFlowRuns" in methods.split()
+        assert f"{FLOW_RUNS}/WatchFlowRuns" in methods.split()
 
     @pytest.mark.parametrize(
         "schema",
@@ -199,7 +200,7 @@ class TestBufCurl:
         printed = await buf.run(
             *schema,
             *("--data", json.dumps({"flow_run_id": run.id})),
-            f"http://{program.target}/{SERVICES[1]}/GetFlowRun",
+            f"http://{program.target}/{FLOW_RUNS}/GetFlowRun",
         )
 
         assert json.loads(printed)["flowRun"]["name"] == run.name
@@ -207,7 +208,7 @@ class TestBufCurl:
     async def test_it_tells_why_it_was_refused(self, buf: Tool, program: Program) -> None:
         code, _, said = await buf.end(
             *("--data", json.dumps({"flow_run_id": MISSING})),
-            f"http://{program.target}/{SERVICES[1]}/GetFlowRun",
+            f"http://{program.target}/{FLOW_RUNS}/GetFlowRun",
         )
 
         assert code != 0
@@ -221,7 +222,7 @@ class TestBufCurl:
 
         async with buf.listening(
             *("--data", json.dumps(request)),
-            f"http://{program.target}/{SERVICES[1]}/WatchFlowRuns",
+            f"http://{program.target}/{FLOW_RUNS}/WatchFlowRuns",
         ) as messages:
             assert "snapshot" in await messages.next()
             assert "snapshotComplete" in await messages.next()

@@ -337,7 +337,7 @@ async def test_no_watch_may_have_both_ids_and_filters_nor_an_end_without_ids(
         ({"flow_run_ids": [run.id], "flow_runs": pb.FlowRunFilter()}, ["flow_runs"]),
         ({"until": pb.WATCH_UNTIL_ALL_TERMINAL}, ["until"]),
         ({"flow_runs": pb.FlowRunFilter(), "until": pb.WATCH_UNTIL_ANY_TERMINAL}, ["until"]),
-        ({"flow_run_ids": ["x"], "until": 9}, ["until", "flow_run_ids[0]"]),
+        ({"flow_run_ids": ["x"], "until": 9}, ["flow_run_ids[0]", "until"]),
     ]
 
     assert [await violations(begun(world.watch(**given))) for given, _ in wrong] == [

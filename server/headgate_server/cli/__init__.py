@@ -28,8 +28,8 @@ _COMMANDS: Final = {
     "task-run": "List and show task runs.",
     "flow": "List and create flows.",
     "deployment": "List, create, run, schedule, pause and delete deployments.",
-    "work-pool": "List, create, pause and delete work pools and queues, and see what is due.",
-    "top": "Show runs, changes, queues and watches, live.",
+    "work-pool": "List, create, pause and delete work pools and their queues, and see what is due.",
+    "top": "Show runs by state, late runs, changes, work queues and watches, live until Ctrl-C.",
     "info": "Tell what a server is and what it takes.",
     "db": "Look after the database.",
 }
