@@ -21,6 +21,7 @@ from google.protobuf import descriptor_pool
 
 from headgate import v1 as pb
 from headgate_server import logs
+from headgate_server.cli.serve import collect_seldom
 from headgate_server.metrics import Metrics
 from headgate_server.rpc.access_log import Context
 from headgate_server.rpc.border import Behavior, Border
@@ -123,6 +124,7 @@ async def _serve(address: str) -> None:
     server.add_generic_rpc_handlers((_Bare().handlers(), border))
     server.add_insecure_port(address)
     await server.start()
+    collect_seldom()
     told_to_stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told_to_stop.set)
     await told_to_stop.wait()

@@ -1,6 +1,7 @@
 """`headgate serve`: runs the server until it is told to stop."""
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -103,12 +104,23 @@ def serve(**flags: str | None) -> None:
         runner.run(_serve(settings))
 
 
+def collect_seldom() -> None:
+    """Have cycles of garbage looked for less often than Python does by itself, and not among what is loaded for good.
+
+    A server makes many objects and few cycles: looking for them took a fifth of the time of large changes.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
+
 async def _serve(settings: Settings) -> None:
     stop = asyncio.Event()
     _stop_on_signals(stop)
     server = App(settings)
     try:
         await _start(server, settings)
+        collect_seldom()
     except BaseException:
         await server.database.close()
         raise

@@ -5,7 +5,6 @@ from enum import StrEnum
 
 import msgspec
 
-from headgate_server.model.filters import RunQuery
 from headgate_server.model.inputs import NewFlowRunInput
 from headgate_server.model.states import ProposedState
 

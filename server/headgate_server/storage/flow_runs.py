@@ -217,7 +217,12 @@ def update(conn: Connection, changed: Sequence[tuple[FlowRun, Loaded]]) -> set[s
     return _UPDATE.run(
         conn,
         [
-            (_changing(before.run, before.edition), _changing(run, before.edition + 1), run.id)
+            (
+                # The body has the time of the change: it never is as it was, and need not be made to know that.
+                (*_columns(before.run, before.edition), b""),
+                _changing(run, before.edition + 1),
+                run.id,
+            )
             for run, before in changed
         ],
         [before.edition for _, before in changed],
@@ -337,7 +342,12 @@ def _full(
 
 
 def _changing(run: FlowRun, edition: int) -> Row:
-    """Return the columns of a run that may change."""
+    """Return the columns of a run that may change, the body last."""
+    return (*_columns(run, edition), _ENCODE(basic(run)))
+
+
+def _columns(run: FlowRun, edition: int) -> Row:
+    """Return the columns of a run that may change, but for its body."""
     state = run.state
     pause = state.details.pause_expire_time if state and state.type == "PAUSED" else None
     start = to_micros(run.start_time)
@@ -360,7 +370,6 @@ def _changing(run: FlowRun, edition: int) -> Row:
         to_span_micros(run.total_run_time),
         to_micros(state.timestamp) if state and state.type == "RUNNING" else None,
         int(run.policy.retry_type == "IN_PROCESS"),
-        _ENCODE(basic(run)),
     )
 
 

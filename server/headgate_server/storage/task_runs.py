@@ -189,7 +189,8 @@ def update(conn: Connection, changed: Sequence[tuple[TaskRun, LoadedTask]]) -> s
         conn,
         [
             (
-                _changing(before.task_run, before.edition),
+                # The body has the time of the change: it never is as it was, and need not be made to know that.
+                (*_columns(before.task_run, before.edition), b""),
                 _changing(task_run, before.edition + 1),
                 task_run.id,
             )
@@ -246,7 +247,12 @@ def _without_data(state: State) -> State:
 
 
 def _changing(task_run: TaskRun, edition: int) -> Row:
-    """Return the columns of a task run that may change."""
+    """Return the columns of a task run that may change, the body last."""
+    return (*_columns(task_run, edition), _ENCODE(basic(task_run)))
+
+
+def _columns(task_run: TaskRun, edition: int) -> Row:
+    """Return the columns of a task run that may change, but for its body."""
     state = task_run.state
     is_running = state is not None and state.type is StateType.RUNNING
     return (
@@ -261,7 +267,6 @@ def _changing(task_run: TaskRun, edition: int) -> Row:
         to_micros(task_run.end_time),
         to_span_micros(task_run.total_run_time),
         to_micros(state.timestamp) if state and is_running else None,
-        _ENCODE(basic(task_run)),
     )
 
 
