@@ -63,7 +63,7 @@ async def test_a_deployment_is_created_with_everything_python_has(
         flow_id,
         "prod",
         version="1",
-        description="für alle",
+        description="für jeden",
         paused=True,
         schedules=schedules,
         tags=["b", "a"],

@@ -56,7 +56,7 @@ class TestCreation:
         clock.advance(A_SECOND)
         given: dict[str, Any] = {
             "version": "1.2",
-            "description": "für alle",
+            "description": "für jeden",
             "tags": ["b", "a", "b"],
             "parameters_json": '{"n": 1152921504606846977, "x": 1.0}',
             "parameter_schema_json": '{"type": "object"}',

@@ -49,13 +49,13 @@ async def test_a_work_pool_is_kept_as_it_is_given(world: World, clock: FakeClock
         world,
         "my pool",
         type="kubernetes",
-        description="für alle",
+        description="für jeden",
         base_job_template_json=json.dumps(TEMPLATE),
         concurrency_limit=3,
     )
 
     assert UUID(made.id).version == 7
-    assert (made.name, made.type, made.description) == ("my pool", "kubernetes", "für alle")
+    assert (made.name, made.type, made.description) == ("my pool", "kubernetes", "für jeden")
     assert json.loads(made.base_job_template_json) == TEMPLATE
     assert made.concurrency_limit == 3
     assert not made.paused
@@ -92,7 +92,7 @@ async def test_names_follow_the_rule(world: World, name: str) -> None:
     assert await violations(new_pool(world, name)) == ["name"]
 
 
-@pytest.mark.parametrize("name", ["prefect", "Prefect-pool", "PREFECTLY"])
+@pytest.mark.parametrize("name", ["prefect", "Prefect-pool", "PrefectX"])
 async def test_some_names_are_reserved(world: World, name: str) -> None:
     code, info = await refused(new_pool(world, name))
 

@@ -79,7 +79,10 @@ class Database:
     @classmethod
     def _open_postgresql(cls, url: URL, readers: int, statement_seconds: float) -> Self:
         def engine(
-            size: int, isolation: str, reset: Literal["rollback"] | None = "rollback"
+            size: int,
+            isolation: str,
+            reset: Literal["rollback"] | None = "rollback",
+            **server_settings: str,
         ) -> AsyncEngine:
             return create_async_engine(
                 url.set(drivername="postgresql+asyncpg"),
@@ -96,12 +99,14 @@ class Database:
                         "statement_timeout": str(int(statement_seconds * 1000)),
                         # Just-in-time compilation costs more than our short statements take.
                         "jit": "off",
+                        **server_settings,
                     },
                 },
             )
 
-        # Reads see one moment, so that a snapshot and its revision agree.
-        reader = engine(readers, "REPEATABLE READ")
+        # Reads see one moment, so that a snapshot and its revision agree. How they are best carried out depends on what is
+        # asked for, which a plan that was made for any values does not know.
+        reader = engine(readers, "REPEATABLE READ", plan_cache_mode="force_custom_plan")
         asker = engine(2, "AUTOCOMMIT", reset=None).execution_options(asks_driver=True)
         writing = engine(2, "AUTOCOMMIT").execution_options(asks_driver=True)
         return cls(DatabaseKind.POSTGRESQL, reader, asker, PostgresqlWriting(writing))
