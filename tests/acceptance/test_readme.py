@@ -99,6 +99,13 @@ def test_a_worker_takes_the_run_of_a_deployment_and_its_tasks_are_drawn(
     assert "COMPLETED" in asked
 
 
+def test_a_batch_makes_many_runs_and_a_dry_run_counts_them(environment: dict[str, str]) -> None:
+    printed = type_in([sys.executable, "-c", block("batches")], environment)
+
+    assert "500 answered, 0 refused" in printed
+    assert "500 would go" in printed
+
+
 def test_grpcurl_needs_no_stubs(environment: dict[str, str]) -> None:
     if shutil.which("grpcurl", path=environment["PATH"]) is None:
         pytest.skip("grpcurl is not here; .ci/run installs it where Go is")

@@ -21,7 +21,7 @@ async def test_the_server_tells_what_it_is(app: App, world: World) -> None:
 
     assert told.version == version("headgate")
     assert list(told.capabilities) == [
-        *("analytics", "concurrency-limits", "deployments", "request-ids", "task-runs"),
+        *("analytics", "batches", "concurrency-limits", "deployments", "request-ids", "task-runs"),
         "wait-flow-runs",
         *("watch-due-flow-runs", "watch-flow-run-inputs", "watch-flow-runs", "watch-task-runs"),
         "work-pools",

@@ -87,8 +87,9 @@ class GetServerInfoResponse(google.protobuf.message.Message):
     """How many watches this server serves now."""
     @property
     def capabilities(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """What the server can do beyond the first version of this contract, sorted. An open set; today `watch-flow-runs`,
-        `watch-flow-run-inputs`, `watch-task-runs`, `wait-flow-runs`, `request-ids`, `task-runs` and `concurrency-limits`.
+        """What the server can do beyond the first version of this contract, sorted. An open set; today `analytics`, `batches`,
+        `concurrency-limits`, `deployments`, `request-ids`, `task-runs`, `wait-flow-runs`, `watch-due-flow-runs`,
+        `watch-flow-run-inputs`, `watch-flow-runs`, `watch-task-runs` and `work-pools`.
         """
 
     @property

@@ -9,6 +9,7 @@ from headgate_server.storage.events import LogPosition
 
 CAPABILITIES = (
     "analytics",
+    "batches",
     "concurrency-limits",
     "deployments",
     "request-ids",
