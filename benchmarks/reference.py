@@ -225,7 +225,10 @@ def _compare_questions(pair: Pair) -> Section:
             partial(pair.worker.run, rest.ask, pair.theirs.target, path, body, _QUESTIONS),
         )
         rows.append(Row(subject=subject, figures=_answers(mine, others)))
-    note = "One caller, over the runs that were made before: p50 of the answer."
+    note = (
+        "One caller: p50 of the answer, over the runs that were made before. Each had the same time to make them, so headgate "
+        "has many times as many."
+    )
     return Section(title="Questions, against Prefect 2.20", note=note, rows=rows)
 
 
