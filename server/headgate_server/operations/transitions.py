@@ -193,6 +193,7 @@ class _Batch:
             held = flow_runs.update(
                 self._conn,
                 [(self._runs[run_id], self._loaded[run_id]) for run_id in touched],
+                self._states,
             )
             lost = touched - held
             self._write_along(lost)
@@ -202,8 +203,7 @@ class _Batch:
         return self._unless_overtaken(self._with_results(outcomes), held)
 
     def _write_along(self, lost: set[str]) -> None:
-        """Write the states and the inputs of the runs that were written."""
-        flow_runs.insert_states(self._conn, [each for each in self._states if each[0] not in lost])
+        """Write the inputs of the runs that were written."""
         if self._replaced:
             gone = [(each.flow_run_id, each.key) for each in self._replaced]
             inputs.delete_keys(self._conn, [pair for pair in gone if pair[0] not in lost])

@@ -99,16 +99,25 @@ class BulkUpdate:
         table, names = self._table, self._names
         self._narrow: dict[tuple[int, ...], str] = {}
         given = ", ".join(f"new_{name}" for name in [*names, "key", "guard"])
+        self.width = len(columns) + 2
+        """How many parameters the statement has on PostgreSQL."""
         # PostgreSQL: rows are locked in the order of their keys first, so that two servers never wait for each other.
-        self._postgresql = (
+        self._held = (
             f"WITH given AS (SELECT * FROM {_arrays((*columns, key, guard))} AS given({given})), "
             f"held AS MATERIALIZED (SELECT t.{key.name} AS held_key FROM {table} t JOIN given "
             f"ON t.{key.name} = new_key AND t.{guard.name} = new_guard "
-            f"ORDER BY t.{key.name} FOR NO KEY UPDATE OF t) "
+            f"ORDER BY t.{key.name} FOR NO KEY UPDATE OF t)"
+        )
+        self._change = (
             f"UPDATE {table} t SET {', '.join(f'{name} = new_{name}' for name in names)} "
             f"FROM given JOIN held ON held_key = new_key "
-            f"WHERE t.{key.name} = new_key RETURNING t.{key.name}"
+            f"WHERE t.{key.name} = new_key RETURNING t.{key.name} AS updated_key"
         )
+        self._postgresql = f"{self._held} {self._change}"
+
+    def postgresql(self, before: str, after: str) -> str:
+        """Return the statement for PostgreSQL as the beginning of a larger one, with its last part between two texts."""
+        return f"{self._held}, {before}{self._change}{after}"
 
     def run(
         self, conn: Connection, rows: Sequence[tuple[Row, Row, Any]], guards: Sequence[Any]
@@ -142,6 +151,43 @@ class BulkUpdate:
                 f"UPDATE {self._table} SET {sets} WHERE {self._key} = ? AND {self._guard} = ?"
             )
         return self._narrow[places]
+
+
+class BulkUpdateAndInsert:
+    """Updates rows as `BulkUpdate` does, and inserts rows of another table under those that were updated.
+
+    PostgreSQL: with one statement, for each is a journey.
+    """
+
+    def __init__(self, update: BulkUpdate, owner: Column[Any], *columns: Column[Any]) -> None:
+        """Make it of an update, and of the columns of the other table, which begin with the key of the row they are under."""
+        self._update = update
+        self._insert = BulkInsert(owner, *columns)
+        names = ", ".join(column.name for column in (owner, *columns))
+        arrays = _arrays((owner, *columns), offset=update.width)
+        self._postgresql = (
+            f"{update.postgresql('won AS (', ')')}, inserted AS ("
+            f"INSERT INTO {owner.table.name} ({names}) SELECT more.* FROM {arrays} AS more({names}) "
+            f"JOIN won ON won.updated_key = more.{owner.name}) SELECT updated_key FROM won"
+        )
+
+    def run(
+        self,
+        conn: Connection,
+        rows: Sequence[tuple[Row, Row, Any]],
+        guards: Sequence[Any],
+        under: Sequence[Row],
+    ) -> set[Any]:
+        """Update rows as `BulkUpdate.run` does, and insert rows under those that were; return their keys."""
+        if not rows:
+            return set()
+        if conn.dialect.name == "sqlite" or not under:
+            updated = self._update.run(conn, rows, guards)
+            self._insert.run(conn, [row for row in under if row[0] in updated])
+            return updated
+        whole = [(*new, key, guard) for (_, new, key), guard in zip(rows, guards, strict=True)]
+        values = (*_transposed(whole), *_transposed(under))
+        return {key for (key,) in _ask_postgresql(conn, self._postgresql, values)}
 
 
 class BulkDelete:
@@ -282,5 +328,6 @@ __all__ = [
     "BulkSelect",
     "BulkSelectTuples",
     "BulkUpdate",
+    "BulkUpdateAndInsert",
     "Row",
 ]

@@ -17,6 +17,7 @@ from headgate_server.storage.bulk import (
     BulkLookup,
     BulkSelect,
     BulkUpdate,
+    BulkUpdateAndInsert,
     Row,
 )
 from headgate_server.storage.queue_names import with_queue_names
@@ -64,6 +65,7 @@ _FIXED: Final = (
 )
 _INSERT: Final = BulkInsert(*_CHANGING, *_FIXED)
 _UPDATE: Final = BulkUpdate(FLOW_RUN.c.id, FLOW_RUN.c.edition, *_CHANGING)
+_UPDATE_WITH_STATES: Final = BulkUpdateAndInsert(_UPDATE, *FLOW_RUN_STATE.c)
 _DELETE: Final = BulkDelete(FLOW_RUN.c.id, FLOW_RUN.c.edition)
 _TASK_RUNS: Final = BulkSelect(select(TASK_RUN.c.id), TASK_RUN.c.id)
 _CHILDREN: Final = BulkSelect(select(FLOW_RUN.c.id), FLOW_RUN.c.parent_task_run_id)
@@ -208,13 +210,22 @@ def insert(conn: Connection, runs: Sequence[FlowRun]) -> None:
     _INSERT_TAGS.run(conn, [(run.id, tag) for run in runs for tag in run.tags])
 
 
-def update(conn: Connection, changed: Sequence[tuple[FlowRun, Loaded]]) -> set[str]:
+def update(
+    conn: Connection,
+    changed: Sequence[tuple[FlowRun, Loaded]],
+    states: Sequence[tuple[str, State]] = (),
+) -> set[str]:
     """Write runs as they now stand, each with what was loaded before it was changed.
+
+    Args:
+        conn: The connection that writes.
+        changed: The runs.
+        states: New states of these runs, each with the id of its run; inserted for the runs that are written.
 
     Returns:
         The ids of the runs that were written. The others had moved on.
     """
-    return _UPDATE.run(
+    return _UPDATE_WITH_STATES.run(
         conn,
         [
             (
@@ -226,24 +237,13 @@ def update(conn: Connection, changed: Sequence[tuple[FlowRun, Loaded]]) -> set[s
             for run, before in changed
         ],
         [before.edition for _, before in changed],
+        [_state_row(*each) for each in states],
     )
 
 
 def insert_states(conn: Connection, states: Sequence[tuple[str, State]]) -> None:
     """Insert states, each with the id of its run."""
-    _INSERT_STATES.run(
-        conn,
-        [
-            (
-                run_id,
-                state.version,
-                state.details.transition_id,
-                _ENCODE(without_data(state)),
-                state.data_json,
-            )
-            for run_id, state in states
-        ],
-    )
+    _INSERT_STATES.run(conn, [_state_row(*each) for each in states])
 
 
 def delete(conn: Connection, editions: Sequence[tuple[str, int]]) -> set[str]:
@@ -344,6 +344,16 @@ def _full(
 def _changing(run: FlowRun, edition: int) -> Row:
     """Return the columns of a run that may change, the body last."""
     return (*_columns(run, edition), _ENCODE(basic(run)))
+
+
+def _state_row(run_id: str, state: State) -> Row:
+    return (
+        run_id,
+        state.version,
+        state.details.transition_id,
+        _ENCODE(without_data(state)),
+        state.data_json,
+    )
 
 
 def _columns(run: FlowRun, edition: int) -> Row:
