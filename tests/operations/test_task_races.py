@@ -121,12 +121,14 @@ async def test_a_slot_is_given_away_only_when_it_surely_got_free(
     update_now, overtaken = task_runs.update, [first.id]
 
     def update_too_late(
-        conn: Connection, changed: Sequence[tuple[TaskRun, LoadedTask]]
+        conn: Connection,
+        changed: Sequence[tuple[TaskRun, LoadedTask]],
+        states: Sequence[tuple[str, State]],
     ) -> set[str]:
         if overtaken:
             row = TASK_RUN.c.id == overtaken.pop()
             conn.execute(update(TASK_RUN).where(row).values(edition=TASK_RUN.c.edition + 1))
-        return update_now(conn, changed)
+        return update_now(conn, changed, states)
 
     monkeypatch.setattr(task_runs, "update", update_too_late)
     servers[0].published.clear()

@@ -14,6 +14,12 @@ from tests.builders import NOW
 from tests.operations.tasks import TaskWorld, proposal
 
 
+@pytest.fixture
+def saved(database_url: str) -> int:
+    """Return how many statements are saved where a row and its new state are written with one."""
+    return int(database_url.startswith("postgresql"))
+
+
 async def carried_out(
     task_world: TaskWorld, statements: list[str], proposals: Sequence[TaskProposal]
 ) -> int:
@@ -27,7 +33,7 @@ async def carried_out(
 
 
 async def test_a_plain_state_takes_three_statements_and_a_start_one_more(
-    task_world: TaskWorld, statements: list[str]
+    task_world: TaskWorld, statements: list[str], saved: int
 ) -> None:
     task_run = await task_world.task()
 
@@ -39,12 +45,12 @@ async def test_a_plain_state_takes_three_statements_and_a_start_one_more(
     )
 
     # The task run is loaded, updated and given a state; a start looks at the flow run, too.
-    assert (start, end) == (4, 3)
+    assert (start, end) == (4 - saved, 3 - saved)
 
 
 @pytest.mark.parametrize("count", [1, 150])
 async def test_all_that_a_start_and_an_end_can_need_takes_as_many_statements_for_many(
-    task_world: TaskWorld, statements: list[str], count: int
+    task_world: TaskWorld, statements: list[str], saved: int, count: int
 ) -> None:
     await task_world.limit("a", 1000)
     await task_world.limit("b", 1000)
@@ -61,11 +67,11 @@ async def test_all_that_a_start_and_an_end_can_need_takes_as_many_statements_for
         [proposal(each, StateType.COMPLETED, cache_key=each.id) for each in made],
     )
 
-    assert (starts, ends) == (9, 6)
+    assert (starts, ends) == (9 - saved, 6 - saved)
 
 
 async def test_a_state_of_a_subflow_run_takes_few_more(
-    task_world: TaskWorld, statements: list[str]
+    task_world: TaskWorld, statements: list[str], saved: int
 ) -> None:
     runs = [await task_world.subflow_of(await task_world.task()) for _ in range(20)]
     proposals = [
@@ -76,5 +82,5 @@ async def test_a_state_of_a_subflow_run_takes_few_more(
     await task_world.database.write(lambda conn: transitions.carry_out(conn, NOW, proposals))
 
     locks = [each for each in statements if "FOR UPDATE" in each and "WITH" not in each]
-    assert len(statements) - len(locks) == 6
+    assert len(statements) - len(locks) == 6 - 2 * saved
     assert len(locks) <= 1

@@ -191,13 +191,14 @@ class _Batch:
         """Write what was decided, and return the outcomes as they then are."""
         touched = {each_id for each_id, _ in self._states}
         held = task_runs.update(
-            self._conn, [(self._task_runs[each], self._loaded[each]) for each in touched]
+            self._conn,
+            [(self._task_runs[each], self._loaded[each]) for each in touched],
+            self._states,
         )
         lost = touched - held
         if lost & self._relied_on:
             # Others were given slots or results that another server's change has kept from becoming free.
             raise DataConflictError
-        task_runs.insert_states(self._conn, [each for each in self._states if each[0] not in lost])
         self._slots.write(lost)
         shared = [each for each in self._shared if each[0] not in lost]
         task_cache.insert(self._conn, self._now, shared)

@@ -15,6 +15,7 @@ from headgate_server.storage.bulk import (
     BulkSelect,
     BulkSelectTuples,
     BulkUpdate,
+    BulkUpdateAndInsert,
     Row,
 )
 from headgate_server.storage.tables import TASK_RUN, TASK_RUN_STATE, TASK_RUN_TAG
@@ -48,6 +49,7 @@ _FIXED: Final = (
 )
 _INSERT: Final = BulkInsert(*_CHANGING, *_FIXED)
 _UPDATE: Final = BulkUpdate(TASK_RUN.c.id, TASK_RUN.c.edition, *_CHANGING)
+_UPDATE_WITH_STATES: Final = BulkUpdateAndInsert(_UPDATE, *TASK_RUN_STATE.c)
 _DELETE: Final = BulkDelete(TASK_RUN.c.id, TASK_RUN.c.edition)
 _INSERT_TAGS: Final = BulkInsert(
     TASK_RUN_TAG.c.task_run_id, TASK_RUN_TAG.c.tag, ignore_conflicts=True
@@ -179,13 +181,22 @@ def insert(conn: Connection, task_runs: Sequence[TaskRun]) -> None:
     _INSERT_TAGS.run(conn, [(each.id, tag) for each in ordered for tag in each.tags])
 
 
-def update(conn: Connection, changed: Sequence[tuple[TaskRun, LoadedTask]]) -> set[str]:
+def update(
+    conn: Connection,
+    changed: Sequence[tuple[TaskRun, LoadedTask]],
+    states: Sequence[tuple[str, State]] = (),
+) -> set[str]:
     """Write task runs as they now stand, each with what was loaded before it was changed.
+
+    Args:
+        conn: The connection that writes.
+        changed: The task runs.
+        states: New states of these task runs, each with the id of its task run; inserted for those that are written.
 
     Returns:
         The ids of the task runs that were written. The others had moved on.
     """
-    return _UPDATE.run(
+    return _UPDATE_WITH_STATES.run(
         conn,
         [
             (
@@ -197,24 +208,13 @@ def update(conn: Connection, changed: Sequence[tuple[TaskRun, LoadedTask]]) -> s
             for task_run, before in changed
         ],
         [before.edition for _, before in changed],
+        [_state_row(*each) for each in states],
     )
 
 
 def insert_states(conn: Connection, states: Sequence[tuple[str, State]]) -> None:
     """Insert states, each with the id of its task run."""
-    _INSERT_STATES.run(
-        conn,
-        [
-            (
-                task_run_id,
-                state.version,
-                state.details.transition_id,
-                _ENCODE(_without_data(state)),
-                state.data_json,
-            )
-            for task_run_id, state in states
-        ],
-    )
+    _INSERT_STATES.run(conn, [_state_row(*each) for each in states])
 
 
 def delete(conn: Connection, editions: Sequence[tuple[str, int]]) -> set[str]:
@@ -249,6 +249,16 @@ def _without_data(state: State) -> State:
 def _changing(task_run: TaskRun, edition: int) -> Row:
     """Return the columns of a task run that may change, the body last."""
     return (*_columns(task_run, edition), _ENCODE(basic(task_run)))
+
+
+def _state_row(task_run_id: str, state: State) -> Row:
+    return (
+        task_run_id,
+        state.version,
+        state.details.transition_id,
+        _ENCODE(_without_data(state)),
+        state.data_json,
+    )
 
 
 def _columns(task_run: TaskRun, edition: int) -> Row:
