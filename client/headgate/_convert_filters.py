@@ -2,7 +2,7 @@
 
 from dataclasses import fields, is_dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -25,44 +25,39 @@ from headgate.states import StateType
 MessageT = TypeVar("MessageT", bound=Message)
 
 
-def from_flow_filter(conditions: FlowFilter | None) -> pb.FlowFilter | None:
-    """Return the message of conditions on flows.
+class FilterMessages(TypedDict):
+    """The messages of the six filters, under the names that they have in every request."""
+
+    flows: pb.FlowFilter | None
+    flow_runs: pb.FlowRunFilter | None
+    task_runs: pb.TaskRunFilter | None
+    deployments: pb.DeploymentFilter | None
+    work_pools: pb.WorkPoolFilter | None
+    work_queues: pb.WorkQueueFilter | None
+
+
+def from_filters(
+    flows: FlowFilter | None,
+    flow_runs: FlowRunFilter | None,
+    task_runs: TaskRunFilter | None,
+    deployments: DeploymentFilter | None,
+    work_pools: WorkPoolFilter | None,
+    work_queues: WorkQueueFilter | None,
+) -> FilterMessages:
+    """Return the messages of the six filters, to be spread into a request.
 
     Raises:
         TypeError: A member is not of its type.
         ValueError: A time has no time zone, or a state type is unknown.
     """
-    return None if conditions is None else _filled(pb.FlowFilter(), conditions, "flows")
-
-
-def from_flow_run_filter(conditions: FlowRunFilter | None) -> pb.FlowRunFilter | None:
-    """Return the message of conditions on flow runs.
-
-    Raises:
-        TypeError: A member is not of its type.
-        ValueError: A time has no time zone, or a state type is unknown.
-    """
-    return None if conditions is None else _filled(pb.FlowRunFilter(), conditions, "flow_runs")
-
-
-def from_task_run_filter(conditions: TaskRunFilter | None) -> pb.TaskRunFilter | None:
-    """Return the message of conditions on task runs.
-
-    Raises:
-        TypeError: A member is not of its type.
-        ValueError: A time has no time zone, or a state type is unknown.
-    """
-    return None if conditions is None else _filled(pb.TaskRunFilter(), conditions, "task_runs")
-
-
-def from_deployment_filter(conditions: DeploymentFilter | None) -> pb.DeploymentFilter | None:
-    """Return the message of conditions on deployments.
-
-    Raises:
-        TypeError: A member is not of its type.
-        ValueError: A time has no time zone, or a state type is unknown.
-    """
-    return None if conditions is None else _filled(pb.DeploymentFilter(), conditions, "deployments")
+    return {
+        "flows": _message(pb.FlowFilter, flows, "flows"),
+        "flow_runs": _message(pb.FlowRunFilter, flow_runs, "flow_runs"),
+        "task_runs": _message(pb.TaskRunFilter, task_runs, "task_runs"),
+        "deployments": _message(pb.DeploymentFilter, deployments, "deployments"),
+        "work_pools": from_work_pool_filter(work_pools),
+        "work_queues": from_work_queue_filter(work_queues),
+    }
 
 
 def from_work_pool_filter(conditions: WorkPoolFilter | None) -> pb.WorkPoolFilter | None:
@@ -72,7 +67,7 @@ def from_work_pool_filter(conditions: WorkPoolFilter | None) -> pb.WorkPoolFilte
         TypeError: A member is not of its type.
         ValueError: A time has no time zone, or a state type is unknown.
     """
-    return None if conditions is None else _filled(pb.WorkPoolFilter(), conditions, "work_pools")
+    return _message(pb.WorkPoolFilter, conditions, "work_pools")
 
 
 def from_work_queue_filter(conditions: WorkQueueFilter | None) -> pb.WorkQueueFilter | None:
@@ -82,7 +77,7 @@ def from_work_queue_filter(conditions: WorkQueueFilter | None) -> pb.WorkQueueFi
         TypeError: A member is not of its type.
         ValueError: A time has no time zone, or a state type is unknown.
     """
-    return None if conditions is None else _filled(pb.WorkQueueFilter(), conditions, "work_queues")
+    return _message(pb.WorkQueueFilter, conditions, "work_queues")
 
 
 def from_worker_filter(conditions: WorkerFilter | None) -> pb.WorkerFilter | None:
@@ -92,7 +87,11 @@ def from_worker_filter(conditions: WorkerFilter | None) -> pb.WorkerFilter | Non
         TypeError: A member is not of its type.
         ValueError: A time has no time zone, or a status is unknown.
     """
-    return None if conditions is None else _filled(pb.WorkerFilter(), conditions, "workers")
+    return _message(pb.WorkerFilter, conditions, "workers")
+
+
+def _message(kind: type[MessageT], conditions: object, path: str) -> MessageT | None:
+    return None if conditions is None else _filled(kind(), conditions, path)
 
 
 def _filled(message: MessageT, conditions: object, path: str) -> MessageT:

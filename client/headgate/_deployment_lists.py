@@ -5,14 +5,7 @@ from datetime import timedelta
 
 from headgate import v1 as pb
 from headgate._convert_deployments import to_deployment
-from headgate._convert_filters import (
-    from_deployment_filter,
-    from_flow_filter,
-    from_flow_run_filter,
-    from_task_run_filter,
-    from_work_pool_filter,
-    from_work_queue_filter,
-)
+from headgate._convert_filters import from_filters
 from headgate._paging import across_pages
 from headgate._transport import Transport
 from headgate.deployment_models import Deployment
@@ -59,12 +52,7 @@ class DeploymentLists:
             timeout: How long the call may take.
         """
         request = pb.CountDeploymentsRequest(
-            flows=from_flow_filter(flows),
-            flow_runs=from_flow_run_filter(flow_runs),
-            task_runs=from_task_run_filter(task_runs),
-            deployments=from_deployment_filter(deployments),
-            work_pools=from_work_pool_filter(work_pools),
-            work_queues=from_work_queue_filter(work_queues),
+            **from_filters(flows, flow_runs, task_runs, deployments, work_pools, work_queues),
         )
         return (await self._transport.call(self._stub.CountDeployments, request, timeout)).count
 
@@ -151,12 +139,7 @@ class DeploymentLists:
             PageTokenMismatchError: The token belongs to a list with other arguments.
         """
         request = pb.ListDeploymentsRequest(
-            flows=from_flow_filter(flows),
-            flow_runs=from_flow_run_filter(flow_runs),
-            task_runs=from_task_run_filter(task_runs),
-            deployments=from_deployment_filter(deployments),
-            work_pools=from_work_pool_filter(work_pools),
-            work_queues=from_work_queue_filter(work_queues),
+            **from_filters(flows, flow_runs, task_runs, deployments, work_pools, work_queues),
             sort=pb.DeploymentSort.Value(f"DEPLOYMENT_SORT_{sort}"),
             page_size=page_size,
             page_token=page_token,

@@ -6,14 +6,7 @@ from datetime import datetime, timedelta
 from headgate import v1 as pb
 from headgate._convert import from_datetime, from_timedelta
 from headgate._convert_analytics import to_dependencies, to_graph, to_history_interval
-from headgate._convert_filters import (
-    from_deployment_filter,
-    from_flow_filter,
-    from_flow_run_filter,
-    from_task_run_filter,
-    from_work_pool_filter,
-    from_work_queue_filter,
-)
+from headgate._convert_filters import from_filters
 from headgate._flow_run_lists import FlowRunLists
 from headgate._paging import across_pages
 from headgate.filters import (
@@ -68,12 +61,7 @@ class FlowRunAnalytics(FlowRunLists):
             ValueError: A time has no time zone.
         """
         request = pb.GetFlowRunHistoryRequest(
-            flows=from_flow_filter(flows),
-            flow_runs=from_flow_run_filter(flow_runs),
-            task_runs=from_task_run_filter(task_runs),
-            deployments=from_deployment_filter(deployments),
-            work_pools=from_work_pool_filter(work_pools),
-            work_queues=from_work_queue_filter(work_queues),
+            **from_filters(flows, flow_runs, task_runs, deployments, work_pools, work_queues),
             start_time=from_datetime(start_time, "start_time"),
             end_time=from_datetime(end_time, "end_time"),
             interval=from_timedelta(interval),
@@ -104,12 +92,7 @@ class FlowRunAnalytics(FlowRunLists):
             timeout: How long the call may take.
         """
         request = pb.GetFlowRunLatenessRequest(
-            flows=from_flow_filter(flows),
-            flow_runs=from_flow_run_filter(flow_runs),
-            task_runs=from_task_run_filter(task_runs),
-            deployments=from_deployment_filter(deployments),
-            work_pools=from_work_pool_filter(work_pools),
-            work_queues=from_work_queue_filter(work_queues),
+            **from_filters(flows, flow_runs, task_runs, deployments, work_pools, work_queues),
         )
         answer = await self._transport.call(self._stub.GetFlowRunLateness, request, timeout)
         if not answer.HasField("average_lateness"):

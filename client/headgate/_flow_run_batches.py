@@ -13,14 +13,7 @@ from headgate._convert_batches import (
     to_deleted,
     to_verdicts,
 )
-from headgate._convert_filters import (
-    from_deployment_filter,
-    from_flow_filter,
-    from_flow_run_filter,
-    from_task_run_filter,
-    from_work_pool_filter,
-    from_work_queue_filter,
-)
+from headgate._convert_filters import from_filters
 from headgate._flow_run_analytics import FlowRunAnalytics
 from headgate.batches import Batch, FlowRunDeletion, FlowRunProposal, NewFlowRun
 from headgate.filters import (
@@ -128,12 +121,7 @@ class FlowRunBatches(FlowRunAnalytics):
             items=[from_proposal(each) for each in items],
             state=None if state is None else from_proposed_state(state),
             force=force,
-            flows=from_flow_filter(flows),
-            flow_runs=from_flow_run_filter(flow_runs),
-            task_runs=from_task_run_filter(task_runs),
-            deployments=from_deployment_filter(deployments),
-            work_pools=from_work_pool_filter(work_pools),
-            work_queues=from_work_queue_filter(work_queues),
+            **from_filters(flows, flow_runs, task_runs, deployments, work_pools, work_queues),
             page_size=page_size,
             page_token=page_token,
             dry_run=dry_run,
@@ -193,12 +181,7 @@ class FlowRunBatches(FlowRunAnalytics):
         """
         request = pb.BatchDeleteFlowRunsRequest(
             items=[from_deletion(each) for each in items],
-            flows=from_flow_filter(flows),
-            flow_runs=from_flow_run_filter(flow_runs),
-            task_runs=from_task_run_filter(task_runs),
-            deployments=from_deployment_filter(deployments),
-            work_pools=from_work_pool_filter(work_pools),
-            work_queues=from_work_queue_filter(work_queues),
+            **from_filters(flows, flow_runs, task_runs, deployments, work_pools, work_queues),
             page_size=page_size,
             page_token=page_token,
             dry_run=dry_run,

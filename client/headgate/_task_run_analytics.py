@@ -5,14 +5,7 @@ from datetime import datetime, timedelta
 from headgate import v1 as pb
 from headgate._convert import from_datetime, from_timedelta
 from headgate._convert_analytics import to_history_interval
-from headgate._convert_filters import (
-    from_deployment_filter,
-    from_flow_filter,
-    from_flow_run_filter,
-    from_task_run_filter,
-    from_work_pool_filter,
-    from_work_queue_filter,
-)
+from headgate._convert_filters import from_filters
 from headgate._task_run_lists import TaskRunLists
 from headgate.filters import (
     DeploymentFilter,
@@ -64,12 +57,7 @@ class TaskRunAnalytics(TaskRunLists):
             ValueError: A time has no time zone.
         """
         request = pb.GetTaskRunHistoryRequest(
-            flows=from_flow_filter(flows),
-            flow_runs=from_flow_run_filter(flow_runs),
-            task_runs=from_task_run_filter(task_runs),
-            deployments=from_deployment_filter(deployments),
-            work_pools=from_work_pool_filter(work_pools),
-            work_queues=from_work_queue_filter(work_queues),
+            **from_filters(flows, flow_runs, task_runs, deployments, work_pools, work_queues),
             start_time=from_datetime(start_time, "start_time"),
             end_time=from_datetime(end_time, "end_time"),
             interval=from_timedelta(interval),

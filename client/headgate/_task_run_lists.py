@@ -5,14 +5,7 @@ from datetime import timedelta
 
 from headgate import v1 as pb
 from headgate._convert import to_state
-from headgate._convert_filters import (
-    from_deployment_filter,
-    from_flow_filter,
-    from_flow_run_filter,
-    from_task_run_filter,
-    from_work_pool_filter,
-    from_work_queue_filter,
-)
+from headgate._convert_filters import from_filters
 from headgate._convert_task_runs import to_task_run
 from headgate._paging import across_pages
 from headgate._transport import Transport
@@ -61,12 +54,7 @@ class TaskRunLists:
             timeout: How long the call may take.
         """
         request = pb.CountTaskRunsRequest(
-            flows=from_flow_filter(flows),
-            flow_runs=from_flow_run_filter(flow_runs),
-            task_runs=from_task_run_filter(task_runs),
-            deployments=from_deployment_filter(deployments),
-            work_pools=from_work_pool_filter(work_pools),
-            work_queues=from_work_queue_filter(work_queues),
+            **from_filters(flows, flow_runs, task_runs, deployments, work_pools, work_queues),
         )
         return (await self._transport.call(self._stub.CountTaskRuns, request, timeout)).count
 
@@ -203,12 +191,7 @@ class TaskRunLists:
             RevisionNotReachedError: The server has not seen `min_revision` in time.
         """
         request = pb.ListTaskRunsRequest(
-            flows=from_flow_filter(flows),
-            flow_runs=from_flow_run_filter(flow_runs),
-            task_runs=from_task_run_filter(task_runs),
-            deployments=from_deployment_filter(deployments),
-            work_pools=from_work_pool_filter(work_pools),
-            work_queues=from_work_queue_filter(work_queues),
+            **from_filters(flows, flow_runs, task_runs, deployments, work_pools, work_queues),
             sort=pb.TaskRunSort.Value(f"TASK_RUN_SORT_{sort}"),
             page_size=page_size,
             page_token=page_token,

@@ -6,14 +6,7 @@ from datetime import timedelta
 from headgate import v1 as pb
 from headgate._convert import from_timedelta
 from headgate._convert_events import to_flow_run_event
-from headgate._convert_filters import (
-    from_deployment_filter,
-    from_flow_filter,
-    from_flow_run_filter,
-    from_task_run_filter,
-    from_work_pool_filter,
-    from_work_queue_filter,
-)
+from headgate._convert_filters import from_filters
 from headgate._flow_run_calls import FlowRunCalls
 from headgate._stream import converted, unbroken
 from headgate._transport import Transport
@@ -159,12 +152,7 @@ class FlowRunWatching(FlowRunCalls):
             raise ValueError(message)
         request = pb.WatchFlowRunsRequest(
             flow_run_ids=ids,
-            flows=from_flow_filter(flows),
-            flow_runs=from_flow_run_filter(flow_runs),
-            task_runs=from_task_run_filter(task_runs),
-            deployments=from_deployment_filter(deployments),
-            work_pools=from_work_pool_filter(work_pools),
-            work_queues=from_work_queue_filter(work_queues),
+            **from_filters(*filters),
             resume_token=resume_token,
             send_initial_state=send_initial_state,
             until=pb.WatchUntil.Value(f"WATCH_UNTIL_{until or 'UNSPECIFIED'}"),

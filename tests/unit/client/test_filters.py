@@ -12,14 +12,7 @@ import headgate
 from headgate import Operator, StateType
 from headgate import v1 as pb
 from headgate._convert import from_datetime
-from headgate._convert_filters import (
-    from_deployment_filter,
-    from_flow_filter,
-    from_flow_run_filter,
-    from_task_run_filter,
-    from_work_pool_filter,
-    from_work_queue_filter,
-)
+from headgate._convert_filters import FilterMessages, from_filters
 
 MessageT = TypeVar("MessageT", bound=Message)
 
@@ -29,10 +22,16 @@ def of(kind: type[MessageT], **fields: Any) -> MessageT:
     return kind(**fields)
 
 
+def sent(**filters: Any) -> FilterMessages:
+    """Return the messages of these filters, and of no others."""
+    return from_filters(**{name: filters.get(name) for name in FilterMessages.__annotations__})
+
+
 def test_no_filter_is_not_an_empty_filter() -> None:
-    assert from_flow_filter(None) is None
-    assert from_flow_run_filter(None) is None
-    assert from_flow_filter(headgate.FlowFilter()) is not None
+    messages = sent(flows=headgate.FlowFilter())
+
+    assert messages["flows"] is not None
+    assert messages["flow_runs"] is None
 
 
 def test_an_empty_list_is_not_an_unset_one() -> None:
@@ -40,7 +39,7 @@ def test_an_empty_list_is_not_an_unset_one() -> None:
         id=headgate.IdFilter(any=()), state=headgate.StateFilter(type_any=[])
     )
 
-    message = from_flow_run_filter(conditions)
+    message = sent(flow_runs=conditions)["flow_runs"]
 
     assert message is not None
     assert message.id.HasField("any")
@@ -70,9 +69,13 @@ def test_every_member_of_a_filter_reaches_its_field() -> None:
         parent_task_run_id=headgate.ReferenceFilter(operator=Operator.AND, is_null=True),
         idempotency_key=headgate.IdempotencyKeyFilter(any=["k"], not_any=[]),
     )
-    sent = {"before": from_datetime(time, ""), "after": from_datetime(time, ""), "is_null": False}
+    between_sent = {
+        "before": from_datetime(time, ""),
+        "after": from_datetime(time, ""),
+        "is_null": False,
+    }
 
-    assert from_flow_run_filter(conditions) == of(
+    assert sent(flow_runs=conditions)["flow_runs"] == of(
         pb.FlowRunFilter,
         operator=pb.OPERATOR_OR,
         id={"any": {"values": [str(some_id)]}, "not_any": {"values": [str(other_id)]}},
@@ -94,9 +97,9 @@ def test_every_member_of_a_filter_reaches_its_field() -> None:
             "name_any": {"values": ["Suspended"]},
         },
         flow_version={"any": {"values": ["1"]}},
-        start_time=sent,
-        expected_start_time=sent,
-        next_scheduled_start_time=sent,
+        start_time=between_sent,
+        expected_start_time=between_sent,
+        next_scheduled_start_time=between_sent,
         parent_flow_run_id={"any": {"values": [str(other_id)]}},
         parent_task_run_id={"operator": pb.OPERATOR_AND, "is_null": True},
         idempotency_key={"any": {"values": ["k"]}, "not_any": {"values": []}},
@@ -106,7 +109,7 @@ def test_every_member_of_a_filter_reaches_its_field() -> None:
 def test_filters_on_flows_reach_their_fields() -> None:
     conditions = headgate.FlowFilter(deployment=headgate.FlowDeploymentFilter(is_null=True))
 
-    assert from_flow_filter(conditions) == of(
+    assert sent(flows=conditions)["flows"] == of(
         pb.FlowFilter, operator=pb.OPERATOR_AND, deployment={"is_null": True}
     )
 
@@ -124,7 +127,7 @@ def test_filters_on_task_runs_reach_their_fields() -> None:
         flow_run_id=headgate.ReferenceFilter(any=[some_id], is_null=False),
     )
 
-    assert from_task_run_filter(conditions) == of(
+    assert sent(task_runs=conditions)["task_runs"] == of(
         pb.TaskRunFilter,
         operator=pb.OPERATOR_OR,
         id={"any": {"values": [str(some_id)]}},
@@ -151,7 +154,7 @@ def test_filters_on_deployments_reach_their_fields() -> None:
         work_queue_name=headgate.AnyFilter(any=["q"]),
     )
 
-    assert from_deployment_filter(conditions) == of(
+    assert sent(deployments=conditions)["deployments"] == of(
         pb.DeploymentFilter,
         operator=pb.OPERATOR_AND,
         id={"any": {"values": []}},
@@ -171,13 +174,13 @@ def test_filters_on_pools_and_queues_reach_their_fields() -> None:
         operator=Operator.OR, name=headgate.WorkQueueNameFilter(any=["a"], startswith=[])
     )
 
-    assert from_work_pool_filter(pools) == of(
+    assert sent(work_pools=pools)["work_pools"] == of(
         pb.WorkPoolFilter,
         operator=pb.OPERATOR_AND,
         name={"any": {"values": ["a"]}},
         type={"any": {"values": ["process"]}},
     )
-    assert from_work_queue_filter(queues) == of(
+    assert sent(work_queues=queues)["work_queues"] == of(
         pb.WorkQueueFilter,
         operator=pb.OPERATOR_OR,
         name={"any": {"values": ["a"]}, "startswith": {"values": []}},
@@ -217,4 +220,10 @@ def test_every_member_of_the_contract_has_its_place(
 )
 def test_members_of_a_wrong_type_are_refused(conditions: headgate.FlowRunFilter) -> None:
     with pytest.raises(TypeError):
-        from_flow_run_filter(conditions)
+        sent(flow_runs=conditions)
+
+
+@pytest.mark.parametrize("name", FilterMessages.__annotations__)
+def test_a_refusal_names_the_filter_that_is_wrong(name: str) -> None:
+    with pytest.raises(TypeError, match=f"^{name} cannot be of type str"):
+        sent(**{name: "x"})
