@@ -6,12 +6,8 @@ from datetime import timedelta
 import pytest
 
 from headgate_server.model.commands import CreateInput, DeleteFlow, DeleteInput
-from headgate_server.model.errors import (
-    FlowRunInputNotFoundError,
-    FlowRunNotFoundError,
-    InputKeyExistsError,
-    RequestIdReusedError,
-)
+from headgate_server.model.conflicts import InputKeyExistsError, RequestIdReusedError
+from headgate_server.model.errors import FlowRunInputNotFoundError, FlowRunNotFoundError
 from headgate_server.model.events import Change, Event, EventKind
 from headgate_server.model.flow_runs import FlowRun
 from headgate_server.model.ids import new_id

@@ -7,7 +7,8 @@ from typing import Final
 import pytest
 from msgspec.structs import replace
 
-from headgate_server.model.errors import TaskRunNotFoundError, VersionMismatchError
+from headgate_server.model.conflicts import VersionMismatchError
+from headgate_server.model.errors import TaskRunNotFoundError
 from headgate_server.model.events import Event, EventKind
 from headgate_server.model.ids import new_id
 from headgate_server.model.states import ProposedState, StateType

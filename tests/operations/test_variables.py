@@ -6,11 +6,8 @@ from datetime import timedelta
 import pytest
 
 from headgate_server.model.commands import CreateVariable, DeleteVariable, UpdateVariable
-from headgate_server.model.errors import (
-    RequestIdReusedError,
-    VariableExistsError,
-    VariableNotFoundError,
-)
+from headgate_server.model.conflicts import RequestIdReusedError, VariableExistsError
+from headgate_server.model.errors import VariableNotFoundError
 from headgate_server.model.ids import new_id
 from headgate_server.model.paging import PageRequest
 from headgate_server.model.variables import Variable

@@ -9,7 +9,7 @@ import pytest
 from headgate import v1 as pb
 from headgate_server.app import App
 from headgate_server.model.commands import Proposal
-from headgate_server.model.errors import VersionMismatchError
+from headgate_server.model.conflicts import VersionMismatchError
 from headgate_server.model.verdicts import Verdict
 from headgate_server.operations import passes as passes_module
 from headgate_server.storage.tables import EVENT, IDEMPOTENCY_KEY, REQUEST

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 from sqlalchemy import Connection, event
 
-from headgate_server.model.errors import DataConflictError
+from headgate_server.model.conflicts import DataConflictError
 from headgate_server.model.flows import Flow
 from headgate_server.model.ids import new_id
 from headgate_server.model.states import StateDetails, StateType

@@ -9,12 +9,8 @@ import pytest
 from sqlalchemy import Connection, text
 
 from headgate_server.metrics import Metrics
-from headgate_server.model.errors import (
-    DataConflictError,
-    OverloadedError,
-    RequestIdReusedError,
-    ServerDrainingError,
-)
+from headgate_server.model.conflicts import DataConflictError, RequestIdReusedError
+from headgate_server.model.errors import OverloadedError, ServerDrainingError
 from headgate_server.model.events import Event
 from headgate_server.storage.database import Database
 from headgate_server.storage.writer import ATTEMPTS, BATCH_SIZE, LostRace, Work, Writer, Written

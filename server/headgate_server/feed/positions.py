@@ -12,7 +12,8 @@ from typing import Final
 import msgspec
 
 from headgate_server.feed.interests import Interest, fingerprint
-from headgate_server.model.errors import EpochChangedError, ResumeTokenMismatchError
+from headgate_server.model.conflicts import EpochChangedError
+from headgate_server.model.errors import ResumeTokenMismatchError
 from headgate_server.storage.events import LogPosition
 
 _FORM: Final = re.compile(r"1\.([\w-]{11})\.([\w-]{16})\.(\d{1,18})(s?)")

@@ -9,11 +9,8 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from headgate_server.model.commands import Proposal
-from headgate_server.model.errors import (
-    FlowRunNotFoundError,
-    TaskRunNotFoundError,
-    VersionMismatchError,
-)
+from headgate_server.model.conflicts import VersionMismatchError
+from headgate_server.model.errors import FlowRunNotFoundError, TaskRunNotFoundError
 from headgate_server.model.states import TERMINAL, ProposedState, StateType
 from headgate_server.model.task_commands import TaskProposal
 from headgate_server.model.verdicts import TaskVerdict, Verdict

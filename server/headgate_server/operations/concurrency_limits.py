@@ -13,11 +13,8 @@ from headgate_server.model.concurrency_commands import (
     ResetConcurrencyLimit,
 )
 from headgate_server.model.concurrency_limits import ConcurrencyLimit
-from headgate_server.model.errors import (
-    ConcurrencyLimitNotFoundError,
-    DataConflictError,
-    TaskRunNotFoundError,
-)
+from headgate_server.model.conflicts import DataConflictError
+from headgate_server.model.errors import ConcurrencyLimitNotFoundError, TaskRunNotFoundError
 from headgate_server.model.ids import new_id
 from headgate_server.model.paging import Page, PageRequest
 from headgate_server.storage import concurrency_limits, flow_runs

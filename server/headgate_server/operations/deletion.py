@@ -7,7 +7,8 @@ import msgspec
 from msgspec.structs import replace
 
 from headgate_server.model.commands import DeleteFlowRun
-from headgate_server.model.errors import FlowRunNotFoundError, HeadgateError, VersionMismatchError
+from headgate_server.model.conflicts import VersionMismatchError
+from headgate_server.model.errors import FlowRunNotFoundError, HeadgateError
 from headgate_server.model.events import Change, EventKind
 from headgate_server.model.flow_runs import FlowRun
 from headgate_server.model.task_runs import TaskRun

@@ -24,6 +24,7 @@ from headgate_server.forms.schema import (
     check_answer,
 )
 from headgate_server.model.commands import CreateFlowRun
+from headgate_server.model.conflicts import ParameterSchemaRequiredError, WorkPoolRequiredError
 from headgate_server.model.deployment_commands import CreateDeploymentRun, DeploymentRun
 from headgate_server.model.deployments import Deployment
 from headgate_server.model.errors import (
@@ -31,10 +32,8 @@ from headgate_server.model.errors import (
     HeadgateError,
     JobVariablesInvalidError,
     ParameterSchemaInvalidError,
-    ParameterSchemaRequiredError,
     ParametersInvalidError,
     ParametersNotHydratedError,
-    WorkPoolRequiredError,
 )
 from headgate_server.operations.creation import CreatedFlowRun, create_all
 from headgate_server.operations.queue_choice import QueueChoice

@@ -9,7 +9,8 @@ import msgspec
 from msgspec.structs import replace
 
 from headgate_server.model.commands import CreateFlow, DeleteFlow
-from headgate_server.model.errors import DataConflictError, FlowNotFoundError
+from headgate_server.model.conflicts import DataConflictError
+from headgate_server.model.errors import FlowNotFoundError
 from headgate_server.model.events import Change
 from headgate_server.model.filters import RunQuery
 from headgate_server.model.flows import Flow, FlowSort

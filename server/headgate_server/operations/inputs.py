@@ -6,11 +6,8 @@ from datetime import datetime
 import msgspec
 
 from headgate_server.model.commands import CreateInput, DeleteInput
-from headgate_server.model.errors import (
-    FlowRunInputNotFoundError,
-    FlowRunNotFoundError,
-    InputKeyExistsError,
-)
+from headgate_server.model.conflicts import InputKeyExistsError
+from headgate_server.model.errors import FlowRunInputNotFoundError, FlowRunNotFoundError
 from headgate_server.model.events import Change, EventKind
 from headgate_server.model.ids import new_id
 from headgate_server.model.inputs import FlowRunInput

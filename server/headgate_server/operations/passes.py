@@ -9,7 +9,8 @@ from typing import Final
 import msgspec
 
 from headgate_server.model.commands import Proposal
-from headgate_server.model.errors import FlowRunNotFoundError, VersionMismatchError
+from headgate_server.model.conflicts import VersionMismatchError
+from headgate_server.model.errors import FlowRunNotFoundError
 from headgate_server.model.flow_runs import FlowRun
 from headgate_server.model.states import LATE_NAME, ProposedState, StateDetails, StateType
 from headgate_server.model.verdicts import Verdict

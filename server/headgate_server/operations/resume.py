@@ -21,7 +21,8 @@ from headgate_server.forms.schema import (
     check_answer,
 )
 from headgate_server.model.commands import Proposal, Resume
-from headgate_server.model.errors import FlowRunNotFoundError, VersionMismatchError
+from headgate_server.model.conflicts import VersionMismatchError
+from headgate_server.model.errors import FlowRunNotFoundError
 from headgate_server.model.flow_runs import FlowRun
 from headgate_server.model.inputs import NewFlowRunInput
 from headgate_server.model.states import (

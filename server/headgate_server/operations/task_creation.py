@@ -5,7 +5,8 @@ from datetime import datetime
 
 import msgspec
 
-from headgate_server.model.errors import FlowRunNotFoundError, TaskRunExistsError
+from headgate_server.model.conflicts import TaskRunExistsError
+from headgate_server.model.errors import FlowRunNotFoundError
 from headgate_server.model.events import Change, EventKind
 from headgate_server.model.ids import new_id
 from headgate_server.model.names import random_name

@@ -12,11 +12,8 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from headgate_server.model.errors import (
-    DataConflictError,
-    TaskRunNotFoundError,
-    VersionMismatchError,
-)
+from headgate_server.model.conflicts import DataConflictError, VersionMismatchError
+from headgate_server.model.errors import TaskRunNotFoundError
 from headgate_server.model.events import Change, EventKind
 from headgate_server.model.ids import new_id
 from headgate_server.model.states import State, StateType

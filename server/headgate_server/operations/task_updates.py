@@ -6,7 +6,8 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
-from headgate_server.model.errors import HeadgateError, TaskRunNotFoundError, VersionMismatchError
+from headgate_server.model.conflicts import VersionMismatchError
+from headgate_server.model.errors import HeadgateError, TaskRunNotFoundError
 from headgate_server.model.events import Change, EventKind
 from headgate_server.model.names import random_name
 from headgate_server.model.task_commands import DeleteTaskRun, UpdateTaskRun

@@ -11,12 +11,8 @@ from functools import partial
 from msgspec.structs import replace
 
 from headgate_server.model.commands import Proposal
-from headgate_server.model.errors import (
-    FlowRunNotFoundError,
-    HeadgateError,
-    InputKeyExistsError,
-    VersionMismatchError,
-)
+from headgate_server.model.conflicts import InputKeyExistsError, VersionMismatchError
+from headgate_server.model.errors import FlowRunNotFoundError, HeadgateError
 from headgate_server.model.events import Change, EventKind
 from headgate_server.model.flow_runs import FlowRun
 from headgate_server.model.flows import Flow

@@ -7,13 +7,12 @@ import msgspec
 from msgspec.structs import replace
 
 from headgate_server.model.commands import FlowRunField, UpdateFlowRun
-from headgate_server.model.errors import (
+from headgate_server.model.conflicts import (
     DeploymentRequiredError,
-    FlowRunNotFoundError,
-    HeadgateError,
     StateNotAllowedError,
     VersionMismatchError,
 )
+from headgate_server.model.errors import FlowRunNotFoundError, HeadgateError
 from headgate_server.model.events import Change, EventKind
 from headgate_server.model.flow_runs import FlowRun
 from headgate_server.model.names import random_name

@@ -7,7 +7,8 @@ import msgspec
 from msgspec.structs import replace
 
 from headgate_server.model.commands import CreateVariable, DeleteVariable, UpdateVariable
-from headgate_server.model.errors import VariableExistsError, VariableNotFoundError
+from headgate_server.model.conflicts import VariableExistsError
+from headgate_server.model.errors import VariableNotFoundError
 from headgate_server.model.ids import new_id
 from headgate_server.model.paging import Page, PageRequest
 from headgate_server.model.variables import Variable

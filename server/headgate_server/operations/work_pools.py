@@ -8,11 +8,8 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from headgate_server.model.errors import (
-    WorkPoolExistsError,
-    WorkPoolNameReservedError,
-    WorkPoolNotFoundError,
-)
+from headgate_server.model.conflicts import WorkPoolExistsError
+from headgate_server.model.errors import WorkPoolNameReservedError, WorkPoolNotFoundError
 from headgate_server.model.filters import RunQuery
 from headgate_server.model.ids import new_id
 from headgate_server.model.paging import Page, PageRequest

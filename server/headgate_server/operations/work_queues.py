@@ -8,11 +8,10 @@ from typing import TypeVar
 import msgspec
 from msgspec.structs import replace
 
+from headgate_server.model.conflicts import WorkQueueExistsError, WorkQueueIsDefaultError
 from headgate_server.model.errors import (
     HeadgateError,
     WorkPoolNotFoundError,
-    WorkQueueExistsError,
-    WorkQueueIsDefaultError,
     WorkQueueNotFoundError,
 )
 from headgate_server.model.filters import RunQuery

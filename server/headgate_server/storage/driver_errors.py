@@ -8,7 +8,8 @@ from typing import Final
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from headgate_server.model.errors import DatabaseUnavailableError, DataConflictError
+from headgate_server.model.conflicts import DataConflictError
+from headgate_server.model.errors import DatabaseUnavailableError
 
 _CONFLICTS: Final = frozenset({"23"})
 """PostgreSQL: a constraint was violated."""

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 import msgspec
 from sqlalchemy import Connection, delete, select
 
-from headgate_server.model.errors import RequestIdReusedError
+from headgate_server.model.conflicts import RequestIdReusedError
 from headgate_server.storage.bulk import BulkInsert, BulkSelect
 from headgate_server.storage.tables import REQUEST
 from headgate_server.storage.times import to_micros

@@ -16,12 +16,11 @@ import msgspec
 from sqlalchemy import Connection
 
 from headgate_server.metrics import Metrics
+from headgate_server.model.conflicts import DataConflictError, RequestIdReusedError
 from headgate_server.model.errors import (
     DatabaseUnavailableError,
-    DataConflictError,
     HeadgateError,
     OverloadedError,
-    RequestIdReusedError,
     ServerDrainingError,
 )
 from headgate_server.model.events import Change, Event

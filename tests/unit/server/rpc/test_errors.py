@@ -8,6 +8,8 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, ResourceInfo, Re
 from google.rpc.status_pb2 import Status
 
 from headgate import v1 as pb
+from headgate_server.model import errors
+from headgate_server.model.conflicts import VersionMismatchError
 from headgate_server.model.errors import (
     DatabaseUnavailableError,
     FieldViolation,
@@ -16,7 +18,6 @@ from headgate_server.model.errors import (
     HeadgateError,
     InvalidRequestError,
     OverloadedError,
-    VersionMismatchError,
     WatchAgedError,
 )
 from headgate_server.rpc.errors import STATUS, InternalError, ServiceUnknownError, refusal_for
@@ -51,6 +52,12 @@ def details(error: HeadgateError, kind: type[D]) -> list[D]:
 @pytest.mark.parametrize("kind", list(leaves(HeadgateError)))
 def test_every_error_is_in_the_table(kind: type[HeadgateError]) -> None:
     assert kind in STATUS
+
+
+def test_the_tree_drawn_over_the_errors_names_every_one() -> None:
+    names = {each.__name__ for each in leaves(HeadgateError) if ".model." in each.__module__}
+
+    assert names <= set((errors.__doc__ or "").split())
 
 
 def test_every_reason_of_the_contract_belongs_to_one_error() -> None:
