@@ -25,11 +25,8 @@ def to_flow_run_event(message: pb.WatchFlowRunsResponse) -> events.FlowRunEvent 
     match kind:
         case None:
             return None
-        case "progress":
-            return events.Progress(revision=message.progress.revision, **envelope)
-        case "snapshot_complete":
-            revision = message.snapshot_complete.revision
-            return events.SnapshotComplete(revision=revision, **envelope)
+        case "progress" | "snapshot_complete":
+            return _ABOUT_THE_WATCH[kind](revision=getattr(message, kind).revision, **envelope)
         case "state_change":
             change = message.state_change
             return events.StateChange(
@@ -57,11 +54,8 @@ def to_task_run_event(message: pb.WatchTaskRunsResponse) -> events.TaskRunEvent 
     match kind:
         case None:
             return None
-        case "progress":
-            return events.Progress(revision=message.progress.revision, **envelope)
-        case "snapshot_complete":
-            revision = message.snapshot_complete.revision
-            return events.SnapshotComplete(revision=revision, **envelope)
+        case "progress" | "snapshot_complete":
+            return _ABOUT_THE_WATCH[kind](revision=getattr(message, kind).revision, **envelope)
         case "task_state_change":
             change = message.task_state_change
             return events.TaskStateChange(
@@ -89,11 +83,8 @@ def to_input_event(message: pb.WatchFlowRunInputsResponse) -> events.FlowRunInpu
     match kind:
         case None:
             return None
-        case "progress":
-            return events.Progress(revision=message.progress.revision, **envelope)
-        case "snapshot_complete":
-            revision = message.snapshot_complete.revision
-            return events.SnapshotComplete(revision=revision, **envelope)
+        case "progress" | "snapshot_complete":
+            return _ABOUT_THE_WATCH[kind](revision=getattr(message, kind).revision, **envelope)
         case _:
             return _ABOUT_AN_INPUT[kind](
                 input=to_input(getattr(message, kind)), revision=message.revision, **envelope
@@ -109,6 +100,11 @@ def _envelope(
         fragment=message.fragment,
     )
 
+
+_ABOUT_THE_WATCH: Final[Mapping[str, type[events.Progress] | type[events.SnapshotComplete]]] = {
+    "progress": events.Progress,
+    "snapshot_complete": events.SnapshotComplete,
+}
 
 _ABOUT_A_RUN: Final[
     Mapping[
