@@ -11,9 +11,9 @@ from headgate_server.model.flow_runs import FlowRun, FlowRunPolicy, RetryType
 from headgate_server.model.paging import Page, PageRequest
 from headgate_server.model.server_info import Limits
 from headgate_server.rpc.convert.checks import Checks
-from headgate_server.rpc.convert.estimates import estimated_run_time, lateness
 from headgate_server.rpc.convert.filters import read_run_query
 from headgate_server.rpc.convert.paging import read_page
+from headgate_server.rpc.convert.run_times import write_run_times
 from headgate_server.rpc.convert.states import read_first_state, write_state
 from headgate_server.rpc.convert.times import (
     DELAY,
@@ -181,10 +181,7 @@ def write_flow_run(run: FlowRun, message: pb.FlowRun, now: datetime) -> None:
         message.tags.extend(run.tags)
     _write_policy(run.policy, message.policy)
     message.run_count = run.run_count
-    _write_times(run, message)
-    write_span(run.total_run_time, message.total_run_time)
-    write_span(estimated_run_time(run, now), message.estimated_run_time)
-    write_span(lateness(run, now), message.estimated_start_time_delta)
+    write_run_times(run, message, now)
     message.auto_scheduled = run.auto_scheduled
     _write_what_is_known(run, message)
     _write_json(run, message)
@@ -218,17 +215,6 @@ def _write_json(run: FlowRun, message: pb.FlowRun) -> None:
         message.context_json = run.context_json
     if run.job_variables_json is not None:
         message.job_variables_json = run.job_variables_json
-
-
-def _write_times(run: FlowRun, message: pb.FlowRun) -> None:
-    if run.expected_start_time is not None:
-        write_time(run.expected_start_time, message.expected_start_time)
-    if run.next_scheduled_start_time is not None:
-        write_time(run.next_scheduled_start_time, message.next_scheduled_start_time)
-    if run.start_time is not None:
-        write_time(run.start_time, message.start_time)
-    if run.end_time is not None:
-        write_time(run.end_time, message.end_time)
 
 
 def _write_policy(policy: FlowRunPolicy, message: pb.FlowRunPolicy) -> None:

@@ -11,8 +11,8 @@ from headgate_server.model.paging import Page, PageRequest
 from headgate_server.model.server_info import Limits
 from headgate_server.model.task_runs import TaskInputKind, TaskRun
 from headgate_server.rpc.convert.checks import Checks
-from headgate_server.rpc.convert.estimates import estimated_run_time
 from headgate_server.rpc.convert.paging import read_page
+from headgate_server.rpc.convert.run_times import estimated_run_time
 from headgate_server.rpc.convert.states import STATE_TYPE_NUMBERS, write_state
 from headgate_server.rpc.convert.times import read_time, write_span, write_time
 

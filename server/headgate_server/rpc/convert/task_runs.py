@@ -12,9 +12,9 @@ from headgate_server.model.server_info import Limits
 from headgate_server.model.task_commands import CreateTaskRun, DeleteTaskRun, UpdateTaskRun
 from headgate_server.model.task_runs import TaskRun, TaskRunPolicy, TaskRunSort
 from headgate_server.rpc.convert.checks import Checks
-from headgate_server.rpc.convert.estimates import estimated_run_time, lateness
 from headgate_server.rpc.convert.filters import read_run_query
 from headgate_server.rpc.convert.paging import read_page
+from headgate_server.rpc.convert.run_times import write_run_times
 from headgate_server.rpc.convert.states import read_first_state, write_state
 from headgate_server.rpc.convert.task_inputs import read_task_inputs, write_task_inputs
 from headgate_server.rpc.convert.times import DELAY, read_span, read_time, write_span, write_time
@@ -194,6 +194,8 @@ def write_task_run(task_run: TaskRun, message: pb.TaskRun, now: datetime) -> Non
         message.task_version = task_run.task_version
     if task_run.cache_key is not None:
         message.cache_key = task_run.cache_key
+    if task_run.cache_expire_time is not None:
+        write_time(task_run.cache_expire_time, message.cache_expire_time)
     _write_policy(task_run.policy, message.policy)
     if task_run.task_inputs:
         write_task_inputs(task_run.task_inputs, message.task_inputs)
@@ -201,10 +203,7 @@ def write_task_run(task_run: TaskRun, message: pb.TaskRun, now: datetime) -> Non
         message.tags.extend(task_run.tags)
     message.run_count = task_run.run_count
     message.flow_run_run_count = task_run.flow_run_run_count
-    _write_times(task_run, message)
-    write_span(task_run.total_run_time, message.total_run_time)
-    write_span(estimated_run_time(task_run, now), message.estimated_run_time)
-    write_span(lateness(task_run, now), message.estimated_start_time_delta)
+    write_run_times(task_run, message, now)
 
 
 def _write_policy(policy: TaskRunPolicy, message: pb.TaskRunPolicy) -> None:
@@ -215,19 +214,6 @@ def _write_policy(policy: TaskRunPolicy, message: pb.TaskRunPolicy) -> None:
         write_span(delay, message.retry_delays.add())
     if policy.retry_jitter_factor is not None:
         message.retry_jitter_factor = policy.retry_jitter_factor
-
-
-def _write_times(task_run: TaskRun, message: pb.TaskRun) -> None:
-    if task_run.cache_expire_time is not None:
-        write_time(task_run.cache_expire_time, message.cache_expire_time)
-    if task_run.expected_start_time is not None:
-        write_time(task_run.expected_start_time, message.expected_start_time)
-    if task_run.next_scheduled_start_time is not None:
-        write_time(task_run.next_scheduled_start_time, message.next_scheduled_start_time)
-    if task_run.start_time is not None:
-        write_time(task_run.start_time, message.start_time)
-    if task_run.end_time is not None:
-        write_time(task_run.end_time, message.end_time)
 
 
 def write_task_run_page(
