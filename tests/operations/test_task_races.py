@@ -10,7 +10,7 @@ from sqlalchemy.util import await_only
 
 from headgate_server.model.commands import DeleteFlowRun
 from headgate_server.model.events import EventKind
-from headgate_server.model.states import ProposedState, StateType
+from headgate_server.model.states import ProposedState, State, StateType
 from headgate_server.model.task_runs import TaskRun
 from headgate_server.model.verdicts import TaskVerdict, VerdictStatus
 from headgate_server.operations.deletion import DeletedFlowRun, delete_all
