@@ -21,10 +21,9 @@ class _Sequence:
 
     def __call__(self) -> str:
         milliseconds = time_ns() // 1_000_000
-        random = getrandbits(_RANDOM_BITS - 1)
         with self._lock:
             if milliseconds > self._last >> _RANDOM_BITS:
-                self._last = milliseconds << _RANDOM_BITS | random
+                self._last = milliseconds << _RANDOM_BITS | getrandbits(_RANDOM_BITS - 1)
             else:
                 # The random bits count on from where they are; one bit was left free to make room for that.
                 self._last += 1

@@ -27,6 +27,8 @@ _POOL_SECONDS: Final = 5
 """How long a read waits for a connection of the pool, and closing for the reads."""
 _LOOK_SECONDS: Final = 0.01
 """How often closing looks whether the reads are done."""
+_CHECKPOINT_PAGES: Final = 4000
+"""SQLite: how long its log grows, about 16 MB, before it is written back. A page that changes again meanwhile goes back once."""
 
 
 class Database:
@@ -207,6 +209,7 @@ def _prepare_sqlite(synchronous: str) -> Callable[[Any, object], None]:
         cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
         cursor.execute("PRAGMA cache_size = -65536")
         cursor.execute("PRAGMA temp_store = MEMORY")
+        cursor.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         cursor.close()
 
     return prepare

@@ -8,6 +8,7 @@ itself. The revisions of the log are taken as the last step before the commit.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from time import perf_counter
 from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
@@ -151,7 +152,16 @@ class Writer:
             OverloadedError: Too many changes wait; nothing was done.
             ServerDrainingError: The writer is closed; nothing was done.
         """
-        return await asyncio.gather(*self._enqueue(work, commands), return_exceptions=True)
+        futures = self._enqueue(work, commands)
+        try:
+            # Most are settled once the first of them is: to wait for each by itself costs less than to be told of each.
+            for future in futures:
+                with suppress(Exception):
+                    await future
+        finally:
+            for future in futures:
+                future.cancel()
+        return [future.exception() or future.result() for future in futures]
 
     def _enqueue(self, work: Work[A, R], commands: Sequence[A]) -> list[asyncio.Future[R]]:
         """Let commands wait to be carried out; return what tells of each."""
