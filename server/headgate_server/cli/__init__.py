@@ -25,7 +25,7 @@ _COMMANDS: Final = {
     "serve": "Run the server.",
     "demo": "Play two real jobs against a server of their own, and check what headgate promises.",
     "flow-run": "List, watch, wait for, pause, resume and otherwise deal with flow runs.",
-    "task-run": "List and show task runs.",
+    "task-run": "List, show and watch task runs.",
     "flow": "List and create flows.",
     "deployment": "List, create, run, schedule, pause and delete deployments.",
     "work-pool": "List, create, pause and delete work pools and their queues, and see what is due.",

@@ -1,15 +1,18 @@
-"""Filters: the conditions on flow runs that the options of a command line mean."""
+"""Filters: the conditions on runs that the options of a command line mean."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from headgate import (
     FlowFilter,
     FlowRunFilter,
+    IdFilter,
     NameFilter,
     Operator,
     StateFilter,
     StateType,
     TagsFilter,
+    TaskRunFilter,
 )
 from headgate_server.cli.options import STATE_TYPES
 
@@ -32,6 +35,24 @@ def flow_run_filter(
     if not (states or name or tags):
         return None
     return FlowRunFilter(
+        state=state_filter(states) if states else None,
+        name=NameFilter(like=name) if name else None,
+        tags=TagsFilter(all=tags) if tags else None,
+    )
+
+
+def flow_run_id_filter(ids: Sequence[UUID] | None) -> FlowRunFilter | None:
+    """Return the condition that a task run belongs to one of these flow runs."""
+    return FlowRunFilter(id=IdFilter(any=ids)) if ids else None
+
+
+def task_run_filter(
+    states: Sequence[str] | None, name: str | None, tags: Sequence[str] | None
+) -> TaskRunFilter | None:
+    """Return the conditions on task runs; the arguments are as those of `flow_run_filter`."""
+    if not (states or name or tags):
+        return None
+    return TaskRunFilter(
         state=state_filter(states) if states else None,
         name=NameFilter(like=name) if name else None,
         tags=TagsFilter(all=tags) if tags else None,

@@ -6,13 +6,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeAlias
 from uuid import UUID
 
 import typer
 
-from headgate import ServerUnreachableError, StateType
+from headgate import ServerUnreachableError, StateType, WatchUntil
 from headgate.sync import Client
 
 DEFAULT_TARGET: Final = "127.0.0.1:4244"
@@ -21,6 +22,19 @@ _SPAN: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 STATE_TYPES: Final = tuple(kind.value for kind in StateType if kind is not StateType.UNKNOWN)
+
+
+class Until(StrEnum):
+    """What ends a watch by itself."""
+
+    ALL = "all"
+    ANY = "any"
+    NEVER = "never"
+
+    @property
+    def asked(self) -> WatchUntil | None:
+        """What the server is asked for."""
+        return None if self is Until.NEVER else WatchUntil(f"{self.upper()}_TERMINAL")
 
 
 def span(text: str) -> timedelta:
@@ -100,7 +114,12 @@ FlowNames: TypeAlias = Annotated[list[str] | None, typer.Option("--flow", metava
 States: TypeAlias = Annotated[list[str] | None, typer.Option("--state", metavar="STATE", autocompletion=complete_state, help="Only runs in a state of this type, as in paused, or of this name, as in Late. May be given several times.")]
 NamePart: TypeAlias = Annotated[str | None, typer.Option("--name", metavar="TEXT", help="Only runs whose name contains this text, in any case.")]
 Tags: TypeAlias = Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="Only runs with this tag. Given several times: with all of them.")]
+FlowRunIds: TypeAlias = Annotated[list[UUID] | None, typer.Option("--flow-run", metavar="ID", help="Only task runs of this flow run. May be given several times.")]
 NewTags: TypeAlias = Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="A label. May be given several times.")]
+UntilEnded: TypeAlias = Annotated[Until | None, typer.Option("--until", help="With ids: end when all of the runs have ended, any, or never. Default: all.")]
+ResumeToken: TypeAlias = Annotated[str, typer.Option("--resume-token", metavar="TOKEN", help="Go on after this event of an earlier watch.")]
+LatestOnly: TypeAlias = Annotated[bool, typer.Option("--latest-only", help="Allow states to be skipped while we are behind.")]
+ProgressSpan: TypeAlias = Annotated[timedelta | None, typer.Option("--progress", parser=span, metavar="SPAN", help="Tell so often that nothing has happened: 1s to 5m.")]
 # fmt: on
 
 

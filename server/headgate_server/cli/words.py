@@ -5,7 +5,7 @@ from typing import Final
 
 from rich.text import Text
 
-from headgate import FlowRun, State, StateType
+from headgate import FlowRun, State, StateType, TaskRun
 from headgate_server.cli.output import to_json
 
 _STYLES: Final = {
@@ -65,6 +65,6 @@ def value(content: object) -> str:
     return to_json(content)
 
 
-def run_label(run: FlowRun) -> Text:
+def run_label(run: FlowRun | TaskRun) -> Text:
     """Return what a person calls a run."""
     return Text.assemble((run.name, "bold"), f" {run.id}")

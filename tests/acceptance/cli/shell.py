@@ -165,6 +165,12 @@ def ended(
     return Ended(code=done.returncode, out=done.stdout, err=done.stderr)
 
 
+def events(watching: "subprocess.Popen[str]") -> Iterator[Any]:
+    """Yield the events of a watch as they come."""
+    assert watching.stdout is not None
+    return (json.loads(line) for line in watching.stdout)
+
+
 def until(holds: Callable[[], bool]) -> None:
     """Wait until something holds that another process brings about."""
     given_up = time.monotonic() + _PATIENCE_SECONDS

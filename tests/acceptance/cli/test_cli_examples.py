@@ -2,7 +2,7 @@ from uuid import uuid4
 
 import pytest
 
-from headgate import CreatedTaskRun, NotFoundError
+from headgate import Completed, NotFoundError
 from headgate.sync import Client
 from headgate_server.cli import (
     db,
@@ -45,7 +45,7 @@ def test_every_example_of_the_help_does_what_it_says(shell: Shell, line: str) ->
     variables = {
         "RUN": run_id,
         "OTHER_RUN": shell.made("completed"),
-        "TASK_RUN": str(task_run_of(shell, run_id).task_run.id),
+        "TASK_RUN": task_run_of(shell, run_id),
     }
     prepare(shell, line)
     if line.startswith("headgate db"):
@@ -59,10 +59,12 @@ def test_every_example_of_the_help_does_what_it_says(shell: Shell, line: str) ->
     assert (done.code, done.err if done.code else "") == (0, "")
 
 
-def task_run_of(shell: Shell, run_id: str) -> CreatedTaskRun:
-    """Make a task run of a run."""
+def task_run_of(shell: Shell, run_id: str) -> str:
+    """Make a task run of a run, which has ended, and return its id."""
     with Client(shell.target) as client:
-        return client.task_runs.create(run_id, "load", "0")
+        task_run = client.task_runs.create(run_id, "load", "0").task_run
+        assert client.task_runs.set_state(task_run.id, Completed()).is_accepted
+        return str(task_run.id)
 
 
 def prepare(shell: Shell, line: str) -> None:
@@ -93,7 +95,11 @@ def run_for(shell: Shell, line: str) -> str:
 
 @pytest.mark.parametrize("line", [line for line in LINES if is_endless(line)])
 def test_every_example_that_has_no_end_begins(shell: Shell, line: str) -> None:
-    variables = {"XDG_DATA_HOME": str(shell.directory), "HEADGATE_LISTEN": "127.0.0.1:0"}
+    variables = {
+        "XDG_DATA_HOME": str(shell.directory),
+        "HEADGATE_LISTEN": "127.0.0.1:0",
+        "RUN": shell.made("running"),
+    }
     prepare(shell, line)
 
     with shell.terminal_line(line, variables) as person:

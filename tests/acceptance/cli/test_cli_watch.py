@@ -1,23 +1,13 @@
-import json
 import signal
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from tests.acceptance.cli.shell import Shell
+from tests.acceptance.cli.shell import Shell, events
 from tests.acceptance.program import Program
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
-
-
-def events(watching: "subprocess.Popen[str]") -> Iterator[Any]:
-    """Yield the events of a watch as they come."""
-    assert watching.stdout is not None
-    return (json.loads(line) for line in watching.stdout)
 
 
 def test_a_watch_tells_how_a_run_stands_and_every_change_until_it_ends(shell: Shell) -> None:

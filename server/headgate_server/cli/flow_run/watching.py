@@ -4,27 +4,31 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import timedelta
-from enum import StrEnum
 from typing import Annotated, Final
 from uuid import UUID
 
 import typer
 from rich.text import Text
 
-from headgate import FlowRun, WatchUntil
+from headgate import FlowRun
 from headgate_server.cli import words
 from headgate_server.cli.examples import examples
 from headgate_server.cli.filters import flow_filter, flow_run_filter
-from headgate_server.cli.live import event_json, show_lines, show_live
+from headgate_server.cli.live import show
 from headgate_server.cli.options import (
     DEFAULT_TARGET,
     AsJson,
     FlowNames,
+    LatestOnly,
     NamePart,
+    ProgressSpan,
+    ResumeToken,
     RunIds,
     States,
     Tags,
     Target,
+    Until,
+    UntilEnded,
     connected,
     span,
 )
@@ -34,20 +38,7 @@ from headgate_server.cli.output import err, is_terminal, out, print_json
 app = typer.Typer(rich_markup_mode="rich")
 
 
-class Until(StrEnum):
-    """What ends a watch by itself."""
-
-    ALL = "all"
-    ANY = "any"
-    NEVER = "never"
-
-
 _POLL_INTERVAL: Final = timedelta(seconds=5)
-_UNTIL: Final = {
-    Until.ALL: WatchUntil.ALL_TERMINAL,
-    Until.ANY: WatchUntil.ANY_TERMINAL,
-    Until.NEVER: None,
-}
 
 
 @app.command(
@@ -67,12 +58,7 @@ def watch(
     state: States = None,
     name: NamePart = None,
     tag: Tags = None,
-    until: Annotated[
-        Until | None,
-        typer.Option(
-            help="With ids: end when all of the runs have ended, any, or never. Default: all."
-        ),
-    ] = None,
+    until: UntilEnded = None,
     snapshot: Annotated[
         bool | None,
         typer.Option(
@@ -80,18 +66,9 @@ def watch(
             help="Whether to tell first how the runs stand now. Default: with ids.",
         ),
     ] = None,
-    resume_token: Annotated[
-        str, typer.Option(metavar="TOKEN", help="Go on after this event of an earlier watch.")
-    ] = "",
-    latest_only: Annotated[
-        bool, typer.Option("--latest-only", help="Allow states to be skipped while we are behind.")
-    ] = False,
-    progress: Annotated[
-        timedelta | None,
-        typer.Option(
-            parser=span, metavar="SPAN", help="Tell so often that nothing has happened: 1s to 5m."
-        ),
-    ] = None,
+    resume_token: ResumeToken = "",
+    latest_only: LatestOnly = False,
+    progress: ProgressSpan = None,
     target: Target = DEFAULT_TARGET,
     as_json: AsJson = False,
 ) -> None:
@@ -114,19 +91,13 @@ def watch(
             flows=flow_filter(flow),
             flow_runs=flow_run_filter(state, name, tag),
             send_initial_state=bool(run_ids) if snapshot is None else snapshot,
-            until=_UNTIL[until or Until.ALL] if run_ids else None,
+            until=(until or Until.ALL).asked if run_ids else None,
             resume_token=resume_token,
             latest_only=latest_only,
             progress_interval=progress,
         )
         with events:
-            if as_json:
-                for event in events:
-                    print_json(event_json(event))
-            elif is_terminal(sys.stdout):
-                show_live(events)
-            else:
-                show_lines(events)
+            show(events, as_json=as_json)
 
 
 @app.command(

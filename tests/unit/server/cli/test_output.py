@@ -20,6 +20,13 @@ from headgate import (
     State,
     StateChange,
     StateType,
+    TaskDeleted,
+    TaskLeftFilter,
+    TaskRun,
+    TaskRunEvent,
+    TaskSnapshot,
+    TaskStateChange,
+    TaskUpdate,
 )
 from headgate_server.cli import live, words
 from headgate_server.cli.output import print_table, to_json
@@ -71,6 +78,26 @@ CHANGE = StateChange(
     previous_state_type=StateType.RUNNING,
     previous_state_name="Running",
 )
+TASK_RUN = TaskRun(
+    id=ID,
+    flow_run_id=ID,
+    task_key="load",
+    dynamic_key="0",
+    name="load-0",
+    create_time=NOW,
+    update_time=NOW,
+    version=3,
+    state=STATE,
+)
+TASK_CHANGE = TaskStateChange(
+    revision=7,
+    commit_time=NOW,
+    resume_token="t",
+    task_run=TASK_RUN,
+    state=STATE,
+    previous_state_type=None,
+    previous_state_name=None,
+)
 # fmt: off
 UPDATE    = RunUpdate(revision=7, commit_time=NOW, resume_token="", flow_run=RUN)
 SNAPSHOT  = Snapshot(revision=0, commit_time=NOW, resume_token="", flow_run=RUN)
@@ -78,6 +105,10 @@ DELETED   = Deleted(revision=7, commit_time=NOW, resume_token="", flow_run=RUN)
 LEFT      = LeftFilter(revision=7, commit_time=NOW, resume_token="", flow_run=RUN)
 COMPLETE  = SnapshotComplete(revision=7, commit_time=NOW, resume_token="")
 PROGRESS  = Progress(revision=7, commit_time=NOW, resume_token="")
+TASK_UPDATE   = TaskUpdate(revision=7, commit_time=NOW, resume_token="", task_run=TASK_RUN)
+TASK_SNAPSHOT = TaskSnapshot(revision=0, commit_time=NOW, resume_token="", task_run=TASK_RUN)
+TASK_DELETED  = TaskDeleted(revision=7, commit_time=NOW, resume_token="", task_run=TASK_RUN)
+TASK_LEFT     = TaskLeftFilter(revision=7, commit_time=NOW, resume_token="", task_run=TASK_RUN)
 # fmt: on
 
 
@@ -144,7 +175,15 @@ def test_an_event_is_an_object_that_names_its_kind() -> None:
     assert told["commit_time"] == "2030-01-31T08:00:00.123456Z"
 
 
+def test_an_event_of_a_task_run_is_an_object_that_names_its_kind() -> None:
+    told = json.loads(to_json(live.event_json(TASK_CHANGE)))
+
+    assert (told["event"], told["task_run"]["name"]) == ("task_state_change", "load-0")
+    assert told["previous_state_type"] is None
+
+
 LABEL = f"quiet-otter {ID}  "
+TASK_LABEL = f"load-0 {ID}  "
 
 
 @pytest.mark.parametrize(
@@ -155,21 +194,33 @@ LABEL = f"quiet-otter {ID}  "
         (SNAPSHOT, f"{LABEL}is  Paused v3  Why?"),
         (DELETED, f"{LABEL}deleted"),
         (LEFT, f"{LABEL}matches no more, is  Paused v3  Why?"),
+        (TASK_CHANGE, f"{TASK_LABEL}- -> PAUSED  Paused v3  Why?"),
+        (TASK_UPDATE, f"{TASK_LABEL}changed without a state"),
+        (TASK_SNAPSHOT, f"{TASK_LABEL}is  Paused v3  Why?"),
+        (TASK_DELETED, f"{TASK_LABEL}deleted"),
+        (TASK_LEFT, f"{TASK_LABEL}matches no more, is  Paused v3  Why?"),
         (COMPLETE, "that is how they stand; changes follow"),
         (PROGRESS, "nothing happened up to revision 7"),
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
 )
-def test_an_event_is_one_line_for_a_person(event: FlowRunEvent, text: str) -> None:
+def test_an_event_is_one_line_for_a_person(event: FlowRunEvent | TaskRunEvent, text: str) -> None:
     assert live.line(event).plain == f"2030-01-31T08:00:00.123456Z  {text}"
 
 
-def test_the_live_table_follows_the_runs() -> None:
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [(SNAPSHOT, DELETED), (TASK_SNAPSHOT, TASK_LEFT)],
+    ids=["flow runs", "task runs"],
+)
+def test_the_live_table_follows_the_runs(
+    first: FlowRunEvent | TaskRunEvent, last: FlowRunEvent | TaskRunEvent
+) -> None:
     table = live.LiveTable()
 
-    table.take(SNAPSHOT)
+    table.take(first)
     with_the_run = seen(table)
-    table.take(DELETED)
+    table.take(last)
 
     assert str(ID) in with_the_run
     assert str(ID) not in seen(table)

@@ -1,4 +1,4 @@
-"""`headgate task-run`: task runs from a shell."""
+"""Reading: `ls` and `show`."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -9,37 +9,26 @@ from uuid import UUID
 import typer
 from rich.text import Text
 
-from headgate import (
-    FlowRunFilter,
-    IdFilter,
-    NameFilter,
-    TagsFilter,
-    TaskRun,
-    TaskRunFilter,
-    TaskRunSort,
-    TaskRunView,
-)
+from headgate import TaskRun, TaskRunSort, TaskRunView
 from headgate_server.cli import words
 from headgate_server.cli.examples import examples
-from headgate_server.cli.filters import flow_filter, state_filter
+from headgate_server.cli.filters import flow_filter, flow_run_id_filter, task_run_filter
 from headgate_server.cli.options import (
     DEFAULT_TARGET,
     AsJson,
     FlowNames,
+    FlowRunIds,
+    NamePart,
     States,
+    Tags,
     Target,
     connected,
 )
 from headgate_server.cli.output import err, out, print_json, print_table
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode="rich")
+app = typer.Typer(rich_markup_mode="rich")
 
 _PAGE: Final = 1000
-
-
-@app.callback()
-def task_run() -> None:
-    """List and show task runs, the executions of tasks within flow runs."""
 
 
 @app.command(
@@ -51,27 +40,11 @@ def task_run() -> None:
 )
 def ls(
     *,
-    flow_run: Annotated[
-        list[UUID] | None,
-        typer.Option(
-            metavar="ID", help="Only task runs of this flow run. May be given several times."
-        ),
-    ] = None,
+    flow_run: FlowRunIds = None,
     flow: FlowNames = None,
     state: States = None,
-    name: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TEXT", help="Only task runs whose name contains this text, in any case."
-        ),
-    ] = None,
-    tag: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="TAG",
-            help="Only task runs with this tag. Given several times: with all of them.",
-        ),
-    ] = None,
+    name: NamePart = None,
+    tag: Tags = None,
     limit: Annotated[int, typer.Option(min=1, metavar="N", help="Show so many at most.")] = 50,
     everything: Annotated[
         bool, typer.Option("--all", help="Show all that match, however many.")
@@ -90,8 +63,8 @@ def ls(
         found = iter(
             client.task_runs.iterate(
                 flow_filter(flow),
-                FlowRunFilter(id=IdFilter(any=flow_run)) if flow_run else None,
-                _task_run_filter(state, name, tag),
+                flow_run_id_filter(flow_run),
+                task_run_filter(state, name, tag),
                 sort=sort,
                 page_size=_PAGE if everything else min(limit + 1, _PAGE),
             )
@@ -142,19 +115,6 @@ def show(
     )
 
 
-def _task_run_filter(
-    states: Sequence[str] | None, name: str | None, tags: Sequence[str] | None
-) -> TaskRunFilter | None:
-    """Return the conditions on task runs that options mean."""
-    if not (states or name or tags):
-        return None
-    return TaskRunFilter(
-        state=state_filter(states) if states else None,
-        name=NameFilter(like=name) if name else None,
-        tags=TagsFilter(all=tags) if tags else None,
-    )
-
-
 def _print_task_runs(found: Sequence[TaskRun]) -> None:
     now = datetime.now(UTC)
     print_table(
@@ -181,9 +141,13 @@ def _facts(found: TaskRun) -> Iterator[tuple[str, str | Text]]:
     yield "state", words.state_name(found.state)
     yield "version", str(found.version)
     yield "runs", str(found.run_count)
+    if found.next_scheduled_start_time is not None:
+        yield "due", words.moment(found.next_scheduled_start_time)
     yield "started", words.moment(found.start_time)
     yield "ended", words.moment(found.end_time)
     yield "run time", words.span(found.estimated_run_time)
+    if found.state is not None and found.state.data is not None:
+        yield "result", words.value(found.state.data)
     if found.policy.retries is not None:
         yield "retries", str(found.policy.retries)
     if found.tags:
