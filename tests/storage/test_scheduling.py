@@ -127,9 +127,10 @@ async def test_what_changed_lately_is_found_in_the_order_of_the_changes(
             conn, NOW, min_runs=3, min_time=AN_HOUR, after="0", limit=10
         ),
         lambda conn: scheduling.changed_lately(conn, NOW, after=(0, ""), limit=10),
-        lambda conn: deployments.lock_scheduled_runs(conn, ["a"], auto_scheduled_only=True),
+        lambda conn: deployments.lock_auto_scheduled_runs(conn, ["a"]),
+        lambda conn: deployments.lock_scheduled_runs(conn, "a", 10),
     ],
-    ids=["in-need", "changed-lately", "scheduled-runs"],
+    ids=["in-need", "changed-lately", "auto-scheduled-runs", "scheduled-runs"],
 )
 async def test_nothing_is_read_from_end_to_end(
     database: Database, look: Callable[[Connection], object]

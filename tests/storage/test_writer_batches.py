@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import Connection
 
@@ -14,6 +15,7 @@ from headgate_server.model.errors import OverloadedError, ServerDrainingError
 from headgate_server.model.events import Event
 from headgate_server.storage.database import Database
 from headgate_server.storage.writer import (
+    ATTEMPTS,
     BATCH_SIZE,
     LostRace,
     Outcome,
@@ -95,6 +97,17 @@ class TestWriteEach:
             await writer.write_each(Notes().work, [Note(name="a")])
 
 
+class Steps(Struct, frozen=True, kw_only=True):
+    """What is left of a request that takes many steps."""
+
+    request: Note
+    left: int
+
+    @property
+    def request_id(self) -> str | None:
+        return self.request.request_id
+
+
 class TestUnfinished:
     def counting(self, seen: list[Any]) -> Work[Note, Noted]:
         """Return a work that takes a step for each letter of a name."""
@@ -144,6 +157,27 @@ class TestUnfinished:
 
         assert await writer.write(work, rest) == first
         assert [each for each in seen if each] == [["ab"], ["b"]]
+
+    async def test_repeats_at_the_same_time_wait_for_the_last_answer(self, writer: Writer) -> None:
+        steps = ATTEMPTS + 10
+        asked = Steps(request=Note(name="a", request_id="same"), left=steps)
+        taken: list[int] = []
+
+        def step(
+            _conn: Connection, _now: datetime, commands: Sequence[Steps]
+        ) -> list[Outcome[Noted] | Unfinished]:
+            taken.extend(each.left for each in commands)
+            return [
+                Unfinished(replace(each, left=each.left - 1))
+                if each.left > 1
+                else Written(Noted(name="done"))
+                for each in commands
+            ]
+
+        answers = await writer.write_each(Work(step, Noted), [asked] * 3)
+
+        assert answers == [Noted(name="done")] * 3
+        assert taken == list(range(steps, 0, -1))
 
     async def test_it_ends_with_the_caller(self, writer: Writer) -> None:
         seen: list[Any] = []

@@ -152,9 +152,11 @@ class DeploymentServiceServicer(object):
     def DeleteDeployment(self, request, context):
         """Deletes a deployment with its schedules and its SCHEDULED runs.
 
-        Atomic. Its other runs stay and keep the id of the deployment. Watchers see each run deleted. NOT_FOUND
-        `DEPLOYMENT_NOT_FOUND` if there is none, also when it was deleted before; give `request_id` to tell a repeat from that.
-        FAILED_PRECONDITION `REQUEST_ID_REUSED` if the request id belongs to another request.
+        Its other runs stay and keep the id of the deployment. The SCHEDULED runs go first, some hundred of them in a
+        transaction, and the deployment with the last of them: a call that breaks off may have deleted some runs, and a repeat
+        goes on from there. Watchers see each run deleted. NOT_FOUND `DEPLOYMENT_NOT_FOUND` if there is none, also when it was
+        deleted before; give `request_id` to tell a repeat from that. FAILED_PRECONDITION `REQUEST_ID_REUSED` if the request id
+        belongs to another request.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

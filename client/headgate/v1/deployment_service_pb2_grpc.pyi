@@ -275,9 +275,11 @@ class DeploymentServiceStub(typing.Generic[_DeploymentServiceCreateDeploymentTyp
     DeleteDeployment: _DeploymentServiceDeleteDeploymentType
     """Deletes a deployment with its schedules and its SCHEDULED runs.
 
-    Atomic. Its other runs stay and keep the id of the deployment. Watchers see each run deleted. NOT_FOUND
-    `DEPLOYMENT_NOT_FOUND` if there is none, also when it was deleted before; give `request_id` to tell a repeat from that.
-    FAILED_PRECONDITION `REQUEST_ID_REUSED` if the request id belongs to another request.
+    Its other runs stay and keep the id of the deployment. The SCHEDULED runs go first, some hundred of them in a
+    transaction, and the deployment with the last of them: a call that breaks off may have deleted some runs, and a repeat
+    goes on from there. Watchers see each run deleted. NOT_FOUND `DEPLOYMENT_NOT_FOUND` if there is none, also when it was
+    deleted before; give `request_id` to tell a repeat from that. FAILED_PRECONDITION `REQUEST_ID_REUSED` if the request id
+    belongs to another request.
     """
 
     CreateDeploymentFlowRun: _DeploymentServiceCreateDeploymentFlowRunType
@@ -416,9 +418,11 @@ class DeploymentServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[headgate.v1.deployment_service_pb2.DeleteDeploymentResponse, collections.abc.Awaitable[headgate.v1.deployment_service_pb2.DeleteDeploymentResponse]]:
         """Deletes a deployment with its schedules and its SCHEDULED runs.
 
-        Atomic. Its other runs stay and keep the id of the deployment. Watchers see each run deleted. NOT_FOUND
-        `DEPLOYMENT_NOT_FOUND` if there is none, also when it was deleted before; give `request_id` to tell a repeat from that.
-        FAILED_PRECONDITION `REQUEST_ID_REUSED` if the request id belongs to another request.
+        Its other runs stay and keep the id of the deployment. The SCHEDULED runs go first, some hundred of them in a
+        transaction, and the deployment with the last of them: a call that breaks off may have deleted some runs, and a repeat
+        goes on from there. Watchers see each run deleted. NOT_FOUND `DEPLOYMENT_NOT_FOUND` if there is none, also when it was
+        deleted before; give `request_id` to tell a repeat from that. FAILED_PRECONDITION `REQUEST_ID_REUSED` if the request id
+        belongs to another request.
         """
 
     @abc.abstractmethod

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 
 import msgspec
 from msgspec.structs import replace
@@ -42,6 +43,12 @@ def delete_all(
         refusal or _outcome(command, loaded, changes)
         for command, refusal in zip(commands, refusals, strict=True)
     ]
+
+
+def delete_locked(conn: Connection, now: datetime, run_ids: Sequence[str]) -> tuple[Change, ...]:
+    """Delete runs that are locked, in the order of their ids, and return what to note in the log."""
+    going = flow_runs.load(conn, run_ids)
+    return tuple(chain.from_iterable(delete_runs(conn, now, dict(sorted(going.items()))).values()))
 
 
 def delete_runs(

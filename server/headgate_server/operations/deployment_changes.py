@@ -3,7 +3,7 @@
 Queues are looked for before deployments are locked, in the order in which those who change queues lock them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -24,11 +24,10 @@ from headgate_server.model.errors import (
     InvalidRequestError,
     WorkPoolNotFoundError,
 )
-from headgate_server.model.events import Change
 from headgate_server.model.ids import new_id
 from headgate_server.model.work_pools import WorkQueue
 from headgate_server.operations.queue_choice import QueueChoice
-from headgate_server.operations.scheduled_runs import delete_scheduled_runs
+from headgate_server.operations.scheduled_runs import delete_auto_scheduled_runs
 from headgate_server.storage import deployments, flows
 from headgate_server.storage.database import Connection
 from headgate_server.storage.writer import Outcome, Written
@@ -62,7 +61,7 @@ def create_all(
     ids = deployments.ids_by_name(conn, {(each.flow_id, each.name) for each in commands})
     queues = _queues_of(conn, now, [each if each.flow_id in known else None for each in commands])
     before = deployments.lock(conn, ids.values())
-    changes = _runs_of_old_versions(conn, now, before)
+    changes = delete_auto_scheduled_runs(conn, now, list(before))
     standing = {(each.flow_id, each.name): each for each in before.values()}
     written: dict[str, Deployment] = {}
     outcomes: list[Outcome[CreatedDeployment]] = []
@@ -103,7 +102,7 @@ def update_all(
         for command, refusal in zip(commands, refusals, strict=True)
         if refusal is None
     }
-    changes = _runs_of_old_versions(conn, now, changed)
+    changes = delete_auto_scheduled_runs(conn, now, list(changed))
     outcomes: list[Outcome[ChangedDeployment]] = []
     for command, queue, refusal in zip(commands, queues, refusals, strict=True):
         if refusal is not None:
@@ -133,14 +132,6 @@ def _queues_of(
         except WorkPoolNotFoundError as error:
             queues.append(error)
     return queues
-
-
-def _runs_of_old_versions(
-    conn: Connection, now: datetime, before: Mapping[str, Deployment]
-) -> dict[str, tuple[Change, ...]]:
-    """Delete the runs that the scheduler made of deployments which change; return what to note in the log for each."""
-    deleted = delete_scheduled_runs(conn, now, list(before), auto_scheduled_only=True)
-    return {deployment_id: changes for deployment_id, (_, changes) in deleted.items()}
 
 
 def _refusal(

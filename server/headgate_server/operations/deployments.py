@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-import msgspec
-
 from headgate_server.forms.schedules import ScheduleInvalidError, check_schedule
 from headgate_server.model.deployment_commands import (
     CreateDeployment,
@@ -27,18 +25,14 @@ from headgate_server.operations.deployment_changes import (
     create_all,
     update_all,
 )
-from headgate_server.operations.scheduled_runs import NOTHING, delete_scheduled_runs
+from headgate_server.operations.deployment_deletion import (
+    DeletedDeployment,
+    DeploymentDeletion,
+    delete_all,
+)
 from headgate_server.storage import deployment_lists, deployments
-from headgate_server.storage.database import Connection, Database
-from headgate_server.storage.writer import Outcome, Work, Writer, Written
-
-
-class DeletedDeployment(msgspec.Struct, frozen=True, kw_only=True):
-    """What is left to say of a deployment that was deleted."""
-
-    deleted_flow_runs: int
-    revision: int = 0
-    """Revision of the last change; 0 when no run was deleted."""
+from headgate_server.storage.database import Database
+from headgate_server.storage.writer import Work, Writer
 
 
 class Deployments:
@@ -52,7 +46,7 @@ class Deployments:
         self._clock = clock
         self._create = Work(create_all, CreatedDeployment)
         self._update = Work(update_all, ChangedDeployment)
-        self._delete = Work(_delete_all, DeletedDeployment)
+        self._delete = Work(delete_all, DeletedDeployment)
 
     async def create(self, command: CreateDeployment) -> CreatedDeployment:
         """Create a deployment, or replace the one of the flow that has the name.
@@ -113,11 +107,14 @@ class Deployments:
     async def delete(self, command: DeleteDeployment) -> int:
         """Delete a deployment with its SCHEDULED runs; return how many runs that were.
 
+        Runs go some hundred in a transaction, and the deployment with the last of them.
+
         Raises:
             DeploymentNotFoundError: There is no such deployment.
             RequestIdReusedError: The request id belongs to another request.
         """
-        return (await self._writer.write(self._delete, command)).deleted_flow_runs
+        deletion = DeploymentDeletion(request=command)
+        return (await self._writer.write(self._delete, deletion)).deleted_flow_runs
 
     async def _check_schedules(self, schedules: Sequence[DeploymentSchedule], path: str) -> None:
         """See that the next date of each schedule can be worked out, beside the loop: it may take a while.
@@ -142,20 +139,3 @@ def _faults_in(
             kind = type(schedule.rule).__name__.removesuffix("Schedule").lower()
             faults.append(FieldViolation(f"{path}[{place}].{kind}.{error.member}", str(error)))
     return faults
-
-
-def _delete_all(
-    conn: Connection, now: datetime, commands: Sequence[DeleteDeployment]
-) -> list[Outcome[DeletedDeployment]]:
-    """Delete deployments with their runs. The first to ask for one gets it."""
-    standing = deployments.lock(conn, {each.deployment_id for each in commands})
-    deleted = delete_scheduled_runs(conn, now, list(standing), auto_scheduled_only=False)
-    deployments.delete_ids(conn, list(standing))
-    outcomes: list[Outcome[DeletedDeployment]] = []
-    for command in commands:
-        if standing.pop(command.deployment_id, None) is None:
-            outcomes.append(DeploymentNotFoundError(command.deployment_id))
-            continue
-        runs = deleted.get(command.deployment_id, NOTHING)
-        outcomes.append(Written(DeletedDeployment(deleted_flow_runs=runs.total), runs.changes))
-    return outcomes

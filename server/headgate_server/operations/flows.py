@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from itertools import chain
 from typing import Final
 
 import msgspec
@@ -11,13 +10,12 @@ from msgspec.structs import replace
 from headgate_server.model.commands import CreateFlow, DeleteFlow
 from headgate_server.model.conflicts import DataConflictError
 from headgate_server.model.errors import FlowNotFoundError
-from headgate_server.model.events import Change
 from headgate_server.model.filters import RunQuery
 from headgate_server.model.flows import Flow, FlowSort
 from headgate_server.model.ids import new_id
 from headgate_server.model.paging import Page, PageRequest
-from headgate_server.operations.deletion import delete_runs
-from headgate_server.storage import flow_lists, flow_runs, flows
+from headgate_server.operations.deletion import delete_locked
+from headgate_server.storage import flow_lists, flows
 from headgate_server.storage.database import Connection, Database
 from headgate_server.storage.writer import LostRace, Outcome, Unfinished, Work, Writer, Written
 
@@ -183,7 +181,7 @@ def _delete_all(
             continue
         run_ids = flows.lock_runs(conn, flow_id, _RUNS_AT_ONCE + 1)
         is_last = len(run_ids) <= _RUNS_AT_ONCE
-        changes = _delete_runs(conn, now, run_ids[:_RUNS_AT_ONCE])
+        changes = delete_locked(conn, now, run_ids[:_RUNS_AT_ONCE])
         deleted = command.deleted_flow_runs + min(len(run_ids), _RUNS_AT_ONCE)
         if is_last:
             flows.delete_flow(conn, flow_id)
@@ -192,9 +190,3 @@ def _delete_all(
             shrinking.add(flow_id)
             outcomes.append(Unfinished(replace(command, deleted_flow_runs=deleted), changes))
     return outcomes
-
-
-def _delete_runs(conn: Connection, now: datetime, run_ids: Sequence[str]) -> tuple[Change, ...]:
-    """Delete runs that are locked, and return what to note in the log."""
-    going = flow_runs.load(conn, run_ids)
-    return tuple(chain.from_iterable(delete_runs(conn, now, dict(sorted(going.items()))).values()))

@@ -65,6 +65,11 @@ _IDS_BY_NAME: Final = BulkSelectTuples(
     _DEPLOYMENT.flow_id,
     _DEPLOYMENT.name,
 )
+_IS_SCHEDULED: Final = (
+    FLOW_RUN.c.state_type == StateType.SCHEDULED.value,
+    # Every SCHEDULED run has such a time, and there is an index of the runs of deployments that have one.
+    FLOW_RUN.c.next_scheduled_start_time.is_not(None),
+)
 _INSERT: Final = BulkInsert(*_CHANGING, *_FIXED, _DEPLOYMENT.status)
 _INSERT_TAGS: Final = BulkInsert(
     DEPLOYMENT_TAG.c.deployment_id, DEPLOYMENT_TAG.c.tag, ignore_conflicts=True
@@ -116,25 +121,32 @@ def lock(conn: Connection, deployment_ids: Collection[str]) -> dict[str, Deploym
     return {deployment.id: deployment for deployment in found}
 
 
-def lock_scheduled_runs(
-    conn: Connection, deployment_ids: Collection[str], *, auto_scheduled_only: bool
-) -> dict[str, str]:
-    """Return the SCHEDULED runs of deployments, and let nobody else change them until the commit.
+def lock_auto_scheduled_runs(conn: Connection, deployment_ids: Collection[str]) -> dict[str, str]:
+    """Return the runs that the scheduler made and that are still SCHEDULED, and let nobody else change them until the commit.
 
     Returns:
         The id of the deployment of each run, by the id of the run, ascending.
     """
     run = FLOW_RUN.c
     statement = select(run.id, run.deployment_id).where(
-        is_one_of(run.deployment_id, deployment_ids),
-        run.state_type == StateType.SCHEDULED.value,
-        # Every SCHEDULED run has such a time, and there is an index of the runs of deployments that have one.
-        run.next_scheduled_start_time.is_not(None),
+        is_one_of(run.deployment_id, deployment_ids), *_IS_SCHEDULED, run.auto_scheduled == 1
     )
-    if auto_scheduled_only:
-        statement = statement.where(run.auto_scheduled == 1)
     rows = conn.execute(statement.order_by(run.id).with_for_update())
     return {row.id: row.deployment_id for row in rows}
+
+
+def lock_scheduled_runs(conn: Connection, deployment_id: str, limit: int) -> list[str]:
+    """Return the ids of the SCHEDULED runs that are due first, and let nobody else change them until the commit.
+
+    Returns:
+        The ids, ascending; at most `limit`.
+    """
+    run = FLOW_RUN.c
+    conditions = (run.deployment_id == deployment_id, *_IS_SCHEDULED)
+    first = select(run.id).where(*conditions).order_by(run.next_scheduled_start_time).limit(limit)
+    # PostgreSQL: whoever waits for a lock looks at these conditions again, but not at those within.
+    statement = select(run.id).where(run.id.in_(first), *conditions)
+    return list(conn.execute(statement.order_by(run.id).with_for_update()).scalars())
 
 
 def insert(conn: Connection, deployments: Sequence[Deployment]) -> None:

@@ -27,7 +27,7 @@ from headgate_server.model.errors import (
 from headgate_server.model.events import Change, Event
 from headgate_server.storage import events
 from headgate_server.storage.database import Database
-from headgate_server.storage.requests import Requests, request_id_of
+from headgate_server.storage.requests import Requests
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -267,7 +267,7 @@ class _Transaction:
         for member in batch:
             self._by_work.setdefault(member.work, []).append(member)
         self.outcomes: list[tuple[_Member, Outcome[Any] | Unfinished]] = []
-        self._repeats: list[tuple[_Member, Outcome[Any]]] = []
+        self._repeats: list[tuple[_Member, Outcome[Any] | Unfinished]] = []
         self.is_performed = False
         """Whether everything was done but the commit, so that a failure may hide a success."""
 
@@ -301,9 +301,8 @@ class _Transaction:
         if answered is not None:
             self._repeats.append((member, Written(answered)))
         elif requests.is_taken(member.command):
-            # The first of them is in this very batch: look again once it is answered.
-            lost = LostRace(RequestIdReusedError(str(request_id_of(member.command))))
-            self._repeats.append((member, lost))
+            # The first of them is in this very batch: look again once it is answered, which may take it several.
+            self._repeats.append((member, Unfinished(member.command)))
         else:
             return False
         return True
