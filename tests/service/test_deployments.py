@@ -30,8 +30,11 @@ from tests.service.world import (
     PENDING,
     World,
     reason,
+    refusal,
     refused,
     texts,
+    the_error_info,
+    violated_fields,
     violations,
     when,
 )
@@ -39,6 +42,23 @@ from tests.service.world import (
 A_SECOND = timedelta(seconds=1)
 AN_HOUR = timedelta(hours=1)
 A_DAY = timedelta(days=1)
+
+
+NO_SCHEMAS = {
+    "type": '{"type": 1}',
+    "type-of-a-member": '{"properties": {"a": {"type": "words"}}}',
+    "member": '{"properties": {"a": 7}}',
+    "pattern": '{"properties": {"a": {"pattern": "("}}}',
+    "digits": '{"maximum": 1%s}' % ("0" * 5000),
+}
+SCHEMAS = {
+    "anything": "{}",
+    "a-list-of-schemas": '{"properties": {"pair": {"items": [{"type": "string"}, {}]}}}',
+    "words-of-nobody": '{"properties": {"pair": {"position": 0, "nullable": true}}}',
+    "a-format": '{"properties": {"at": {"format": "date-time"}}}',
+    "another-draft": '{"$schema": "http://json-schema.org/draft-07/schema#", "definitions": {}}',
+    "leads-nowhere-that-is-gone-to": '{"properties": {"other": {"$ref": "#/nowhere"}}}',
+}
 
 
 async def names(world: World, **fields: Any) -> list[str]:
@@ -198,6 +218,27 @@ class TestCreation:
         self, world: World, fields: dict[str, Any], wrong: list[str]
     ) -> None:
         assert await violations(deploy(world, str(uuid4()), **fields)) == wrong
+
+    @pytest.mark.parametrize("is_enforced", [True, False], ids=["enforced", "not-enforced"])
+    @pytest.mark.parametrize("schema", NO_SCHEMAS.values(), ids=NO_SCHEMAS)
+    async def test_what_is_no_schema_of_parameters_is_refused(
+        self, world: World, schema: str, *, is_enforced: bool
+    ) -> None:
+        error = await refusal(
+            deploy(world, parameter_schema_json=schema, enforce_parameter_schema=is_enforced)
+        )
+
+        assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert the_error_info(error).reason == "INVALID_REQUEST"
+        assert violated_fields(error) == ["parameter_schema_json"]
+        assert await names(world) == []
+
+    @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
+    async def test_what_runs_take_for_a_schema_is_taken(self, world: World, schema: str) -> None:
+        made = await deployed(world, parameter_schema_json=schema, enforce_parameter_schema=True)
+
+        await run_of(world, made, {"pair": ["a", 1]})
+        assert (await the_deployment(world, made)).parameter_schema_json == schema
 
     @pytest.mark.parametrize(
         ("schedule", "wrong"),
@@ -398,6 +439,30 @@ class TestUpdates:
             await reason(changed(world, made, "work_queue", work_pool_name="none"))
             == "WORK_POOL_NOT_FOUND"
         )
+
+    @pytest.mark.parametrize("schema", NO_SCHEMAS.values(), ids=NO_SCHEMAS)
+    async def test_what_is_no_schema_of_parameters_does_not_replace_one(
+        self, world: World, schema: str
+    ) -> None:
+        made = await deployed(world, parameter_schema_json='{"type": "object"}')
+
+        assert await violations(
+            changed(world, made, "parameter_schema_json", parameter_schema_json=schema)
+        ) == ["deployment.parameter_schema_json"]
+        assert (await the_deployment(world, made)).parameter_schema_json == '{"type": "object"}'
+
+    async def test_all_that_is_wrong_with_schedules_and_schema_is_told(self, world: World) -> None:
+        made = await deployed(world)
+
+        assert await violations(
+            changed(
+                world,
+                made,
+                *("schedules", "parameter_schema_json"),
+                schedules=[by_cron("nonsense")],
+                parameter_schema_json='{"type": 1}',
+            )
+        ) == ["deployment.schedules[0].cron.cron", "deployment.parameter_schema_json"]
 
     async def test_pausing_deletes_what_the_scheduler_made(self, app: App, world: World) -> None:
         made = await deployed(world, schedules=[every(AN_HOUR)])

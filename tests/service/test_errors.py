@@ -91,7 +91,7 @@ class Stage:
         return run_of(self.world, deployment, enforce_parameter_schema=True)
 
     async def parameter_schema_invalid(self) -> Call:
-        deployment = await deployed(self.world, parameter_schema_json='{"type": 1}')
+        deployment = await deployed(self.world, parameter_schema_json='{"$ref": "#"}')
         return run_of(self.world, deployment, enforce_parameter_schema=True)
 
     async def parameter_schema_required(self) -> Call:

@@ -121,6 +121,30 @@ async def test_a_template_declares_what_it_uses(world: World, template: object) 
     ]
 
 
+@pytest.mark.parametrize(
+    "variables",
+    [
+        '{"type": 1}',
+        '{"properties": {"command": {"type": "words"}}}',
+        '{"properties": {"command": 7}}',
+        '{"properties": {"command": {"pattern": "("}}}',
+        '{"maximum": 1%s}' % ("0" * 5000),
+    ],
+    ids=["type", "type-of-a-member", "member", "pattern", "digits"],
+)
+async def test_the_variables_of_a_template_are_a_schema(world: World, variables: str) -> None:
+    given = f'{{"job_configuration": {{}}, "variables": {variables}}}'
+    await new_pool(world, base_job_template_json=json.dumps(TEMPLATE))
+
+    made = await violations(new_pool(world, "other", base_job_template_json=given))
+    changed = await violations(
+        updated_pool(world, "base_job_template_json", base_job_template_json=given)
+    )
+
+    assert made == changed == ["base_job_template_json"]
+    assert await names(world) == ["pool"]
+
+
 async def test_everything_wrong_is_told_at_once(world: World) -> None:
     call = new_pool(world, "a/b", concurrency_limit=-1, base_job_template_json="[", request_id="x")
 

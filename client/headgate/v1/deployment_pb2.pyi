@@ -152,7 +152,8 @@ class Deployment(google.protobuf.message.Message):
     parameter_schema_json: builtins.str
     """The JSON schema (Draft 2020-12) of the parameters, one JSON object text of at most 1 MiB.
 
-    Unset when there is none, and in BASIC view.
+    Unset when there is none, and in BASIC view. What is no JSON schema is refused, whether it is to be enforced or not; a
+    reference within it that leads nowhere or in a circle shows when the parameters of a run are held against it.
     """
     enforce_parameter_schema: builtins.bool
     """Whether the parameters of a run that is asked for by a call must fit the schema, unless that call says otherwise."""

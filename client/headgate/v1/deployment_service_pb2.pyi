@@ -60,7 +60,11 @@ class CreateDeploymentRequest(google.protobuf.message.Message):
     parameters_json: builtins.str
     """The parameters of its runs, one JSON object text of at most 1 MiB. Unset means `{}`."""
     parameter_schema_json: builtins.str
-    """The JSON schema (Draft 2020-12) of the parameters, one JSON object text of at most 1 MiB. Unset when there is none."""
+    """The JSON schema (Draft 2020-12) of the parameters, one JSON object text of at most 1 MiB. Unset when there is none.
+
+    What is no JSON schema is refused, whether it is to be enforced or not; a reference within it that leads nowhere or in a
+    circle shows when the parameters of a run are held against it.
+    """
     enforce_parameter_schema: builtins.bool
     """Whether the parameters of a run that is asked for by a call must fit the schema."""
     job_variables_json: builtins.str

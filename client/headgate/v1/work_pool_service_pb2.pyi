@@ -47,7 +47,8 @@ class CreateWorkPoolRequest(google.protobuf.message.Message):
     """How its workers make a job of a run, one JSON object text of at most 1 MiB. Unset means `{}`.
 
     Anything but an empty object needs the object members `job_configuration` and `variables`, and each `{{ name }}` in the
-    texts of `job_configuration` must be one of the `properties` of `variables`.
+    texts of `job_configuration` must be one of the `properties` of `variables`, which must be a JSON schema (Draft 2020-12):
+    job variables are held against it.
     """
     paused: builtins.bool
     """Whether nothing is handed out at first."""

@@ -56,6 +56,8 @@ class SchemaInvalidError(Exception):
     def __init__(self, reason: str) -> None:
         """Put the reason behind the words that clients know."""
         super().__init__(shorten(f"Invalid schema: {reason}"))
+        self.reason = shorten(reason)
+        """What is wrong with it."""
 
 
 def check_answer(
@@ -100,11 +102,14 @@ def check_answer(
         raise AnswerRefusedError(_place(fault.absolute_path), fault.message)
 
 
-def check_schema(schema: object, *, budget_seconds: float = BUDGET_SECONDS) -> None:
-    """Pass in silence if something is a JSON schema just as it stands.
+def check_schema(
+    schema: object, *, is_lenient: bool = False, budget_seconds: float = BUDGET_SECONDS
+) -> None:
+    """Pass in silence if something is a JSON schema.
 
     Args:
-        schema: The schema as parsed JSON.
+        schema: The schema as parsed JSON. It is not changed.
+        is_lenient: Take what `check_answer` takes for one; else it must be one just as it stands.
         budget_seconds: How long the check may take.
 
     Raises:
@@ -112,7 +117,7 @@ def check_schema(schema: object, *, budget_seconds: float = BUDGET_SECONDS) -> N
         ValidationTooLongError: The check was not done when the time was over.
     """
     try:
-        _check(schema, Budget(budget_seconds))
+        _check(make_lenient(schema) if is_lenient else schema, Budget(budget_seconds))
     except RecursionError as error:
         raise SchemaInvalidError("It is nested too deeply.") from error
 

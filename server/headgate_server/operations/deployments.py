@@ -30,6 +30,7 @@ from headgate_server.operations.deployment_deletion import (
     DeploymentDeletion,
     delete_all,
 )
+from headgate_server.operations.schema_faults import fault_in_parameter_schema
 from headgate_server.storage import deployment_lists, deployments
 from headgate_server.storage.database import Database
 from headgate_server.storage.writer import Work, Writer
@@ -52,11 +53,11 @@ class Deployments:
         """Create a deployment, or replace the one of the flow that has the name.
 
         Raises:
-            InvalidRequestError: A schedule cannot be read or names no date.
+            InvalidRequestError: A schedule cannot be read or names no date, or the schema of the parameters is none.
             FlowNotFoundError: There is no such flow.
             WorkPoolNotFoundError: There is no such work pool.
         """
-        await self._check_schedules(command.schedules, "schedules")
+        await self._check("", command.schedules, command.parameter_schema_json)
         return await self._writer.write(self._create, command)
 
     async def get(
@@ -95,13 +96,18 @@ class Deployments:
         """Replace fields of a deployment, and return it as it now stands.
 
         Raises:
-            InvalidRequestError: A schedule cannot be read, names no date, or has an id that the deployment does not know.
+            InvalidRequestError: A schedule cannot be read, names no date, or has an id that the deployment does not know; or
+                the schema of the parameters is none.
             DeploymentNotFoundError: There is no such deployment.
             WorkPoolNotFoundError: There is no such work pool.
             RequestIdReusedError: The request id belongs to another request.
         """
-        if DeploymentField.SCHEDULES in command.fields:
-            await self._check_schedules(command.schedules, "deployment.schedules")
+        names_schema = DeploymentField.PARAMETER_SCHEMA_JSON in command.fields
+        await self._check(
+            "deployment.",
+            command.schedules if DeploymentField.SCHEDULES in command.fields else (),
+            command.parameter_schema_json if names_schema else None,
+        )
         return (await self._writer.write(self._update, command)).deployment
 
     async def delete(self, command: DeleteDeployment) -> int:
@@ -116,26 +122,33 @@ class Deployments:
         deletion = DeploymentDeletion(request=command)
         return (await self._writer.write(self._delete, deletion)).deleted_flow_runs
 
-    async def _check_schedules(self, schedules: Sequence[DeploymentSchedule], path: str) -> None:
-        """See that the next date of each schedule can be worked out, beside the loop: it may take a while.
+    async def _check(
+        self, path: str, schedules: Sequence[DeploymentSchedule], schema_json: str | None
+    ) -> None:
+        """See that schedules and a schema can be used, beside the loop: it may take a while.
 
         Raises:
-            InvalidRequestError: It cannot; the error lists all of them.
+            InvalidRequestError: They cannot; the error lists all faults.
         """
-        if schedules:
-            faults = await asyncio.to_thread(_faults_in, schedules, path, self._clock())
+        if schedules or schema_json is not None:
+            now = self._clock()
+            faults = await asyncio.to_thread(_faults_in, path, schedules, schema_json, now)
             if faults:
                 raise InvalidRequestError(faults)
 
 
 def _faults_in(
-    schedules: Sequence[DeploymentSchedule], path: str, now: datetime
+    path: str, schedules: Sequence[DeploymentSchedule], schema_json: str | None, now: datetime
 ) -> list[FieldViolation]:
+    """Return why the next date of a schedule cannot be worked out, and why a schema is none."""
     faults: list[FieldViolation] = []
     for place, schedule in enumerate(schedules):
         try:
             check_schedule(schedule.rule, now)
         except ScheduleInvalidError as error:
             kind = type(schedule.rule).__name__.removesuffix("Schedule").lower()
-            faults.append(FieldViolation(f"{path}[{place}].{kind}.{error.member}", str(error)))
+            where = f"{path}schedules[{place}].{kind}.{error.member}"
+            faults.append(FieldViolation(where, str(error)))
+    if schema_json is not None and (fault := fault_in_parameter_schema(schema_json)):
+        faults.append(FieldViolation(f"{path}parameter_schema_json", fault))
     return faults

@@ -1,5 +1,6 @@
 """Work pools: created with their default queue, read, changed and deleted with all that is theirs."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
@@ -9,7 +10,12 @@ import msgspec
 from msgspec.structs import replace
 
 from headgate_server.model.conflicts import WorkPoolExistsError
-from headgate_server.model.errors import WorkPoolNameReservedError, WorkPoolNotFoundError
+from headgate_server.model.errors import (
+    FieldViolation,
+    InvalidRequestError,
+    WorkPoolNameReservedError,
+    WorkPoolNotFoundError,
+)
 from headgate_server.model.filters import RunQuery
 from headgate_server.model.ids import new_id
 from headgate_server.model.paging import Page, PageRequest
@@ -28,6 +34,7 @@ from headgate_server.model.work_pools import (
     WorkStatus,
 )
 from headgate_server.operations.forgetting import Forgetting
+from headgate_server.operations.schema_faults import fault_in_template
 from headgate_server.storage import work_pool_lists, work_pools, workers
 from headgate_server.storage.database import Connection, Database
 from headgate_server.storage.writer import Outcome, Work, Writer, Written
@@ -77,12 +84,14 @@ class WorkPools:
         """Create a pool with its default queue.
 
         Raises:
+            InvalidRequestError: The variables of the template are no schema.
             WorkPoolNameReservedError: The name is not for callers.
             WorkPoolExistsError: The name is taken.
             RequestIdReusedError: The request id belongs to another request.
         """
         if command.name.lower().startswith(_RESERVED):
             raise WorkPoolNameReservedError(command.name)
+        await _check_template(command.base_job_template_json)
         return await self._write(self._create, command)
 
     async def get(self, name: str) -> WorkPool:
@@ -108,8 +117,11 @@ class WorkPools:
         """Replace fields of a pool, and return it as it now stands.
 
         Raises:
+            InvalidRequestError: The variables of the template are no schema.
             WorkPoolNotFoundError: There is none with this name.
         """
+        if WorkPoolField.BASE_JOB_TEMPLATE_JSON in command.fields:
+            await _check_template(command.base_job_template_json)
         return await self._write(self._update, command)
 
     async def delete(self, command: DeleteWorkPool) -> None:
@@ -127,6 +139,17 @@ class WorkPools:
         answer = await self._writer.write(work, command)
         self._note_change()
         return answer
+
+
+async def _check_template(text: str) -> None:
+    """See that a base job template can be used, beside the loop: it may take a while.
+
+    Raises:
+        InvalidRequestError: It cannot.
+    """
+    fault = None if text == "{}" else await asyncio.to_thread(fault_in_template, text)
+    if fault:
+        raise InvalidRequestError([FieldViolation("base_job_template_json", fault)])
 
 
 def _create_all(
