@@ -223,6 +223,9 @@ class Deployments(DeploymentLists):
     async def delete(self, deployment_id: Id, *, timeout: timedelta | None = None) -> int:
         """Delete a deployment with its schedules and its SCHEDULED runs. Its other runs stay.
 
+        The runs go first, some hundred at a time: a call that fails may have deleted some of them, and the next goes on
+        from there.
+
         Args:
             deployment_id: The deployment.
             timeout: How long the call may take.

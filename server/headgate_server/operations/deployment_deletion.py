@@ -1,7 +1,7 @@
 """Deployments deleted with the runs that wait for their time, some hundred runs in a transaction.
 
 Until its last runs are gone a deployment stands as it was, and the scheduler may make more for it. The deployment goes in the
-transaction that finds no more of them than it can delete, in which nobody else makes any.
+transaction that finds no more of them than it can delete; it is locked there, so that the scheduler makes none meanwhile.
 """
 
 from collections.abc import Sequence
@@ -48,7 +48,8 @@ def delete_all(
 ) -> list[Outcome[DeletedDeployment] | Unfinished]:
     """Delete deployments whose last runs go with them, and some runs of those that have more.
 
-    Of those who ask for one deployment, the one who has got furthest gets it.
+    Of those who ask for one deployment, the one who has got furthest gets it. Of the deployments, that of which least is
+    deleted comes first, so that one with few runs does not wait for one with many.
     """
     standing = deployments.lock(conn, {each.request.deployment_id for each in commands})
     outcomes: list[Outcome[DeletedDeployment] | Unfinished] = [
