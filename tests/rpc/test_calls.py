@@ -63,7 +63,7 @@ INFO = ServerInfo(
     head_revision=9,
     oldest_revision=1,
     epoch="epoch",
-    schema_revision="0002",
+    schema_revision="0003",
     watch_count=0,
 )
 RUNNING = pb.ProposedState(type=pb.STATE_TYPE_RUNNING)

@@ -21,6 +21,7 @@ from sqlalchemy import (
     literal,
     literal_column,
     null,
+    or_,
     select,
     tuple_,
     union_all,
@@ -30,7 +31,7 @@ from headgate_server.model.errors import PageTokenMismatchError
 from headgate_server.model.paging import Page, PageRequest
 from headgate_server.storage.membership import is_one_of
 
-__all__ = ["Lead", "Order", "read_page"]
+__all__ = ["Lead", "Near", "Order", "read_page"]
 
 _INT64_MIN: Final = -(2**63)
 _INT64_MAX: Final = 2**63 - 1
@@ -55,6 +56,16 @@ class Lead(msgspec.Struct, frozen=True):
     """At least one; each is another part of the index."""
 
 
+class Near(msgspec.Struct, frozen=True, kw_only=True):
+    """Where nearly all keys of a list lie."""
+
+    lowest: int | None
+    """None: there is no end in this direction."""
+    highest: int | None
+    elsewhere: ColumnElement[bool]
+    """What the rows with other keys meet; an index has few such rows."""
+
+
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """How a list is sorted."""
 
@@ -73,6 +84,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the rows are to be found first and sorted then, not met along an index of the key."""
     lead: Lead | None = None
     """Values that an index has before the key; the list has the rows with one of them, its conditions need not say so."""
+    near: Near | None = None
+    """Where the walk along the index begins and ends; rows with keys elsewhere are gathered."""
 
     @property
     def has_rows_without_key(self) -> bool:
@@ -82,6 +95,16 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
             and self.key.nullable
             and self.lowest is None
             and self.highest is None
+        )
+
+    def narrowed(self, lowest: int | None, highest: int | None) -> "Order":
+        """Return this order between two more bounds."""
+        return msgspec.structs.replace(
+            self,
+            lowest=max((each for each in (self.lowest, lowest) if each is not None), default=None),
+            highest=min(
+                (each for each in (self.highest, highest) if each is not None), default=None
+            ),
         )
 
 
@@ -190,25 +213,67 @@ def _parts(
     statement = statement.add_columns(
         order.id.label("page_id"), (null() if order.key is None else order.key).label("page_key")
     )
-    row_id = _without_index(order.id) if order.is_gathered else order.id
-    key = None
-    if order.key is not None:
-        key = _without_index(order.key) if order.is_gathered else order.key
-    # Where several conditions bound a key, both databases begin at the first: that must be the one that leads furthest.
-    beyond = [] if after is None else [_is_beyond(order, (row_id, after.id))]
-    if key is None:
-        return [_Part(statement.where(*beyond, *conditions), order, (row_id,))]
+    beyond = [] if after is None else [_is_beyond(order, (_id_in(order), after.id))]
+    if order.key is None:
+        return [_Part(statement.where(*beyond, *conditions), order, (_id_in(order),))]
+    if order.is_gathered and order.has_rows_without_key and not order.is_key_missing:
+        return [_gathered(statement.where(*conditions), order, after)]
     parts = []
     if not order.is_key_missing and (after is None or after.key is not None):
-        bounds = _bounds(key, row_id, order, after)
-        parts.append(_Part(statement.where(*bounds, *conditions), order, (key, row_id)))
+        for stretch, begun_at in _stretches(order, after):
+            key, row_id = _key_in(stretch), _id_in(stretch)
+            # Where several conditions bound a key, both databases begin at the first: that must be the one that leads furthest.
+            bounds = _bounds(key, row_id, stretch, begun_at)
+            rows = statement.where(*bounds, *conditions, *_elsewhere(order, stretch))
+            parts.append(_Part(rows, stretch, (key, row_id)))
         beyond = []
     if order.has_rows_without_key:
+        key, row_id = _key_in(order), _id_in(order)
         without_key = statement.where(key.is_(None), *beyond, *conditions)
         # An index that begins with a lead goes on with the key.
         by = (row_id,) if order.lead is None else (key, row_id)
         parts.append(_Part(without_key, order, by))
     return parts
+
+
+def _gathered(rows: Select[Any], order: Order, after: _Position | None) -> _Part:
+    """Return all rows of a list that is to be gathered, with a key or without one: it takes no index, so one look is enough."""
+    key, row_id = _key_in(order), _id_in(order)
+    if after is not None and after.key is None:
+        rows = rows.where(key.is_(None), _is_beyond(order, (row_id, after.id)))
+    elif after is not None:
+        is_beyond = _is_beyond(order, (key, after.key), (row_id, after.id))
+        rows = rows.where(or_(is_beyond, key.is_(None)))
+    are_last = key.is_not(None) if order.is_descending else key.is_(None)
+    return _Part(rows, order, (are_last, key, row_id))
+
+
+def _stretches(order: Order, after: _Position | None) -> Iterator[tuple[Order, _Position | None]]:
+    """Yield the stretches of the keys that are left of a list one after the other, and the position if it lies within."""
+    stretches, near = [order], order.near
+    if near is not None:
+        stretches = [order.narrowed(near.lowest, near.highest)]
+        gathered = msgspec.structs.replace(order, is_gathered=True, lead=None)
+        if near.lowest is not None:
+            stretches.insert(0, gathered.narrowed(None, near.lowest - 1))
+        if near.highest is not None:
+            stretches.append(gathered.narrowed(near.highest + 1, None))
+    for stretch in reversed(stretches) if order.is_descending else stretches:
+        lowest = _INT64_MIN if stretch.lowest is None else stretch.lowest
+        highest = _INT64_MAX if stretch.highest is None else stretch.highest
+        place = after.key if near is not None and after is not None else None
+        if not isinstance(place, int) or lowest <= place <= highest:
+            yield stretch, after
+        elif (highest < place) is order.is_descending:
+            yield stretch, None
+
+
+def _elsewhere(order: Order, stretch: Order) -> Iterator[ColumnElement[bool]]:
+    """Yield what else the rows of a stretch meet, if it is not the one where nearly all keys lie."""
+    if order.near is not None and stretch.is_gathered:
+        yield order.near.elsewhere
+        if order.lead is not None:
+            yield is_one_of(order.lead.column, order.lead.values)
 
 
 def _bounds(
@@ -227,6 +292,15 @@ def _bounds(
     elif is_nullable and order.lowest is None:
         # SQLite: a bound makes it begin behind the missing keys; IS NOT NULL would have it pass over each of them.
         yield key > _INT64_MIN
+
+
+def _id_in(order: Order) -> ColumnElement[Any]:
+    return _without_index(order.id) if order.is_gathered else order.id
+
+
+def _key_in(order: Order) -> ColumnElement[Any]:
+    assert order.key is not None
+    return _without_index(order.key) if order.is_gathered else order.key
 
 
 def _without_index(column: Column[Any]) -> ColumnElement[Any]:

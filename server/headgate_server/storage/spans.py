@@ -2,24 +2,32 @@
 
 The times of a run lie close together, which neither database knows: of the runs that began today, those that were expected
 first come behind a million others in the order of that time. So we look whether the span shows where the list begins. If it does
-not, and is not too long, all that lies in it is gathered and sorted.
+not, the walk along the order begins where the span does, if the two times are nearly always close together; else, if the span is
+not too long, all that lies in it is gathered and sorted.
 """
 
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Column, Connection, Select, func, literal, select
+from msgspec.structs import replace
+from sqlalchemy import Column, Connection, Select, and_, func, literal, select
 
 from headgate_server.model.filters import FlowRunFilter, Operator, TaskRunFilter, TimeFilter
 from headgate_server.storage.filters.members import Clause, is_within
-from headgate_server.storage.paging import Order
-from headgate_server.storage.tables import FLOW_RUN, TASK_RUN
+from headgate_server.storage.paging import Near, Order
+from headgate_server.storage.tables import FLOW_RUN, IS_DISPLACED, NEAR_MICROS, TASK_RUN
+from headgate_server.storage.times import to_micros
 
-__all__ = ["Span", "span_to_gather", "spans_of_flow_runs", "spans_of_task_runs"]
+__all__ = ["Span", "begun_near", "span_to_gather", "spans_of_flow_runs", "spans_of_task_runs"]
 
 Span = tuple[Column[Any], TimeFilter]
 """A time, and the bounds that it has in all rows that match."""
 
+_CLOSE: Final = {
+    FLOW_RUN.c.effective_start_time: FLOW_RUN.c.expected_start_time,
+    FLOW_RUN.c.expected_start_time: FLOW_RUN.c.effective_start_time,
+}
+"""Keys, and the time that is nearly always close to them."""
 _TRIED: Final = 500
 """Where only one run in a hundred lies in the span, five of these do."""
 _GATHERED_MAX: Final = 100_000
@@ -44,6 +52,28 @@ def spans_of_task_runs(given: TaskRunFilter | None) -> list[Span]:
     if given is None or given.operator is Operator.OR:
         return []
     return _bounded((TASK_RUN.c.start_time, given.start_time))
+
+
+def begun_near(conn: Connection, order: Order, spans: Sequence[Span]) -> Order:
+    """Return an order that is read from where a span of a time close to its key begins; as it is if that would not help."""
+    for column, given in spans:
+        if order.key is None or _CLOSE.get(order.key) is not column:
+            continue
+        after, before = to_micros(given.after), to_micros(given.before)
+        begins_at = before if order.is_descending else after
+        if begins_at is None or conn.execute(_showing_at_first(order, spans)).scalar_one():
+            return order
+        elsewhere = and_(IS_DISPLACED, is_within(column, given))
+        displaced = select(literal(1)).where(elsewhere).limit(_GATHERED_MAX + 1).subquery()
+        count = conn.execute(select(func.count()).select_from(displaced)).scalar_one()
+        if count <= _GATHERED_MAX:
+            near = Near(
+                lowest=None if after is None else after - NEAR_MICROS,
+                highest=None if before is None else before + NEAR_MICROS,
+                elsewhere=elsewhere,
+            )
+            return replace(order, near=near)
+    return order
 
 
 def span_to_gather(conn: Connection, order: Order, spans: Sequence[Span]) -> Clause | None:

@@ -19,6 +19,8 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    func,
+    literal_column,
     text,
 )
 
@@ -40,8 +42,10 @@ __all__ = [
     "FLOW_RUN_TAG",
     "FLOW_TAG",
     "IDEMPOTENCY_KEY",
+    "IS_DISPLACED",
     "LOG",
     "METADATA",
+    "NEAR_MICROS",
     "REQUEST",
     "TASK_RUN",
     "TASK_RUN_CACHE",
@@ -304,6 +308,21 @@ FLOW_RUN: Final = Table(
         ),
     ),
 )
+
+NEAR_MICROS: Final = 300_000_000
+"""How far apart the effective and the expected start time of nearly all runs are at most: five minutes."""
+IS_DISPLACED: Final = func.abs(
+    FLOW_RUN.c.effective_start_time - FLOW_RUN.c.expected_start_time
+) > literal_column(str(NEAR_MICROS))
+"""Whether they are further apart."""
+for _time in (FLOW_RUN.c.effective_start_time, FLOW_RUN.c.expected_start_time):
+    Index(
+        f"ix_flow_run_{_time.name}_displaced",
+        _time,
+        FLOW_RUN.c.id,
+        sqlite_where=IS_DISPLACED,
+        postgresql_where=IS_DISPLACED,
+    )
 
 FLOW_RUN_PAYLOAD: Final = Table(
     # What lists do not show. A run without a row has `{}` in all three.

@@ -33,7 +33,7 @@ def test_the_server_is_written_with_all_it_says_of_itself(kind: DatabaseKind) ->
         head_revision=9,
         oldest_revision=2,
         epoch="epoch",
-        schema_revision="0002",
+        schema_revision="0003",
         watch_count=3,
     )
     message = pb.GetServerInfoResponse()
@@ -63,7 +63,7 @@ def test_the_server_is_written_with_all_it_says_of_itself(kind: DatabaseKind) ->
         head_revision=9,
         oldest_revision=2,
         epoch="epoch",
-        schema_revision="0002",
+        schema_revision="0003",
         watch_count=3,
     )
 
