@@ -174,7 +174,9 @@ class _Drawing:
             idempotency_key=self._text(),
             tags=self._tags(),
             expected_start_time=self._maybe(self._time),
-            next_scheduled_start_time=self._maybe(self._time),
+            next_scheduled_start_time=self._maybe(
+                self._time, state is not None and state.type is StateType.SCHEDULED
+            ),
             start_time=self._maybe(self._time),
             end_time=self._maybe(self._time, state is not None and state.is_terminal),
             total_run_time=draw.choice(LENGTHS),

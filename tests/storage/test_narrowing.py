@@ -39,15 +39,17 @@ def a_time(number: int, modulus: int) -> datetime | None:
     return NOW + timedelta(seconds=number % modulus) if number % modulus else None
 
 
+def a_type(number: int) -> StateType:
+    """Return one of three types of states."""
+    if number % 7 == 1:
+        return StateType.SCHEDULED
+    return StateType.FAILED if number % 3 else StateType.RUNNING
+
+
 RUNS: Final = [
     a_flow_run(
         FLOWS[number % 2],
-        a_state(
-            StateType.FAILED if number % 3 else StateType.RUNNING,
-            "Late" if number % 4 else "Running",
-        )
-        if number % 5
-        else None,
+        a_state(a_type(number), "Late" if number % 4 else "Running") if number % 5 else None,
         id=f"run-{number:02}",
         name=f"name-{number % 4}",
         tags=((), ("x",), ("y",), ("x", "y"))[number // 2 % 4],
@@ -55,8 +57,10 @@ RUNS: Final = [
         idempotency_key=f"key-{number % 3}" if number % 3 else None,
         start_time=a_time(number, 3),
         expected_start_time=a_time(number, 4),
-        next_scheduled_start_time=a_time(number, 5),
-        end_time=a_time(number, 7) if number % 5 and number % 3 else None,
+        next_scheduled_start_time=a_time(number, 5)
+        if a_type(number) is StateType.SCHEDULED
+        else None,
+        end_time=a_time(number, 7) if number % 5 and a_type(number) is StateType.FAILED else None,
     )
     for number in range(40)
 ]

@@ -156,7 +156,9 @@ def _runs(draw: st.DrawFn, /, flow: Flow, run_id: str, parents: list[str]) -> Fl
         parent_task_run_id=draw(maybe(st.sampled_from(parents).map(_task_run_of))),
         start_time=draw(maybe(times)),
         expected_start_time=draw(maybe(times)),
-        next_scheduled_start_time=draw(maybe(times)),
+        next_scheduled_start_time=draw(maybe(times))
+        if state is not None and state.type is StateType.SCHEDULED
+        else None,
         end_time=draw(maybe(times)) if state is not None and state.is_terminal else None,
     )
 

@@ -15,7 +15,7 @@ from headgate_server.model.filters import (
 )
 from headgate_server.model.flow_runs import FlowRun
 from headgate_server.model.paging import Page, PageRequest
-from headgate_server.model.states import TERMINAL, State
+from headgate_server.model.states import TERMINAL, State, StateType
 from headgate_server.storage.flow_runs import decode_run, decode_state, load_full
 from headgate_server.storage.narrowing import conditions_for_count, conditions_for_steps, read_by
 from headgate_server.storage.paging import Order, read_page
@@ -119,7 +119,7 @@ def _within_bounds(order: Order, query: RunQuery) -> Order:
     given = query.flow_runs
     if given is None or given.operator is Operator.OR or order.key is None:
         return order
-    if order.key is _RUN.end_time and _is_unfinished(given):
+    if _is_key_missing(order, given):
         return msgspec.structs.replace(order, is_key_missing=True)
     spans: Mapping[str, TimeFilter | None] = {
         # A run with a start time has that as its effective one.
@@ -135,9 +135,11 @@ def _within_bounds(order: Order, query: RunQuery) -> Order:
     )
 
 
-def _is_unfinished(given: FlowRunFilter) -> bool:
-    """Return whether all runs that match are in a state that is not terminal."""
+def _is_key_missing(order: Order, given: FlowRunFilter) -> bool:
+    """Return whether all runs that match are in states without the time that is the key."""
     state = given.state
     if state is None or state.operator is Operator.OR or state.type_any is None:
         return False
-    return TERMINAL.isdisjoint(state.type_any)
+    if order.key is _RUN.end_time:
+        return TERMINAL.isdisjoint(state.type_any)
+    return order.key is _RUN.next_scheduled_start_time and StateType.SCHEDULED not in state.type_any
