@@ -24,6 +24,7 @@ from headgate_server.storage.schema import upgrade
 from headgate_server.storage.writer import Writer
 from tests.fakes import FakeClock
 from tests.postgresql import Databases, running_postgresql
+from tests.swept import SweptDatabases
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +45,12 @@ def postgresql_template(postgresql_databases: Databases) -> str:
     url = postgresql_databases.create()
     upgrade(url)
     return str(make_url(url).database)
+
+
+@pytest.fixture(scope="session")
+def swept_databases(postgresql_databases: Databases, postgresql_template: str) -> SweptDatabases:
+    """Return what hands out databases at the newest schema that hold nothing."""
+    return SweptDatabases(postgresql_databases, postgresql_template)
 
 
 @pytest.fixture(scope="session")
@@ -83,11 +90,11 @@ def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
 
 
 @pytest.fixture
-def postgresql_url(postgresql_databases: Databases, postgresql_template: str) -> Iterator[str]:
-    """Return the URL of a fresh PostgreSQL database."""
-    url = postgresql_databases.create(postgresql_template)
+def postgresql_url(swept_databases: SweptDatabases) -> Iterator[str]:
+    """Return the URL of a PostgreSQL database that is as good as fresh."""
+    url = swept_databases.take()
     yield url
-    postgresql_databases.drop(url)
+    swept_databases.give_back(url)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

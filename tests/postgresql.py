@@ -1,10 +1,10 @@
-"""A PostgreSQL for the tests: the server from a wheel, and a fresh database on it for each test."""
+"""A PostgreSQL for the tests: the server from a wheel, and the databases on it."""
 
 import asyncio
 import subprocess
 import tempfile
 import warnings
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -99,6 +99,18 @@ class Databases:
         name = str(make_url(url).database)
         self._made.remove(name)
         self._await(self._conn.execute(f'DROP DATABASE "{name}" WITH (FORCE)'))
+
+    def on(self, url: str, function: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
+        """Return what a function of a connection to a database returns."""
+
+        async def connect_and_call() -> T:
+            conn = await asyncpg.connect(url)
+            try:
+                return await function(conn)
+            finally:
+                await conn.close()
+
+        return self._await(connect_and_call())
 
     async def _connect(self) -> Any:
         return await asyncpg.connect(self._url.render_as_string(hide_password=False))
