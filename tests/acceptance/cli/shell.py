@@ -5,55 +5,30 @@ import os
 import pty
 import re
 import select
+import shlex
 import signal
 import struct
 import subprocess
-import sys
 import termios
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from fcntl import ioctl
 from pathlib import Path
+from string import Template
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self
 from uuid import UUID
 
 from headgate import JsonObject, ProposedState, StateType
 from headgate.sync import Client
+from tests.acceptance.cli.commands import HEADGATE, Ended, called, clean_environment, ended
 
-HEADGATE: Final = (sys.executable, "-m", "headgate_server")
 _PATIENCE_SECONDS: Final = 30
 _POLL_SECONDS: Final = 0.005
-_OF_THE_TEST_RUN: Final = {"COLUMNS", "LINES", "PYTHONDONTWRITEBYTECODE"}
-"""What the program must not inherit: sizes of other terminals, and what makes it start slowly."""
+_OF_SHELLS: Final = frozenset({"|", "||", "&", "&&", ";", "<", ">"})
+"""Words that mean something to a shell."""
 _CONTROL: Final = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b[()][A-Z0-9]|\r")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ended:
-    """What a command has printed, and how it ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """The one object that was printed."""
-        [line] = self.jsons
-        return line
-
-    @property
-    def jsons(self) -> list[Any]:
-        """The objects that were printed, one a line."""
-        return [json.loads(line) for line in self.out.splitlines()]
-
-    @property
-    def error(self) -> Any:
-        """The error that was printed as JSON."""
-        return json.loads(self.err)["error"]
 
 
 class Shell:
@@ -64,13 +39,22 @@ class Shell:
         self.directory = directory
 
     def headgate(self, *arguments: object, stdin: str = "") -> Ended:
-        """Run the program and wait for its end."""
-        return ended([*HEADGATE, *map(str, arguments)], self._environment(), self.directory, stdin)
+        """Run the program within this process, and wait for its end."""
+        given = [str(argument) for argument in arguments]
+        return called(given, self._environment(), self.directory, stdin)
 
     def line(self, line: str, variables: Mapping[str, str]) -> Ended:
-        """Run a line as a shell reads it, with the program on the path."""
+        """Run a line as a shell reads it, with the program on the path, in processes of their own."""
         environment = self._environment() | dict(variables)
         return ended(["bash", "-c", line], environment, self.directory)
+
+    def quick_line(self, line: str, variables: Mapping[str, str]) -> Ended:
+        """Run a line as a shell reads it; within this process, where it needs nothing of a shell but the words."""
+        environment = self._environment() | dict(variables)
+        program, *arguments = shlex.split(Template(line).safe_substitute(variables))
+        if program != "headgate" or _OF_SHELLS & set(arguments):
+            return self.line(line, variables)
+        return called(arguments, environment, self.directory)
 
     def made(self, *states: str, flow: str = "etl", deployment_id: UUID | None = None) -> str:
         """Create a run, propose states for it by a shorter way, and return its id."""
@@ -128,41 +112,6 @@ class Shell:
 
     def _environment(self) -> dict[str, str]:
         return clean_environment() | {"HEADGATE_TARGET": self.target}
-
-
-def clean_environment() -> dict[str, str]:
-    """Return the environment without settings of ours, and with this Python's programs on the path."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("HEADGATE_") and name not in _OF_THE_TEST_RUN
-    }
-    return kept | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}",
-        "TERM": "xterm-256color",
-    }
-
-
-def ended(
-    command: list[str],
-    environment: Mapping[str, str],
-    directory: Path,
-    stdin: str = "",
-    patience_seconds: float = _PATIENCE_SECONDS,
-) -> Ended:
-    """Run a command and wait for its end."""
-    done = subprocess.run(
-        command,
-        env=environment,
-        cwd=directory,
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=patience_seconds,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr, done.stderr
-    return Ended(code=done.returncode, out=done.stdout, err=done.stderr)
 
 
 def events(watching: "subprocess.Popen[str]") -> Iterator[Any]:

@@ -7,7 +7,7 @@ import pytest
 from headgate_server.model.states import StateType
 from headgate_server.storage.database import Database
 from headgate_server.storage.schema import HEAD_REVISION, upgrade
-from tests.acceptance.cli.shell import HEADGATE, Ended, clean_environment, ended
+from tests.acceptance.cli.commands import Ended, called, clean_environment
 from tests.builders import a_flow, a_flow_run, a_state
 from tests.storing import store
 
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
 
 
 def db(directory: Path, *arguments: str) -> Ended:
-    return ended([*HEADGATE, "db", *arguments], clean_environment(), directory)
+    return called(["db", *arguments], clean_environment(), directory)
 
 
 def test_a_database_is_made_looked_at_and_given_a_new_identity(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.acceptance.cli.shell import HEADGATE, Shell, Terminal, clean_environment, ended
+from tests.acceptance.cli.commands import HEADGATE, clean_environment, ended
+from tests.acceptance.cli.shell import Shell, Terminal
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
 

@@ -54,7 +54,7 @@ def test_every_example_of_the_help_does_what_it_says(shell: Shell, line: str) ->
             (shell.directory / file).parent.mkdir(exist_ok=True)
             upgrade(f"sqlite:///{shell.directory / file}")
 
-    done = shell.line(line, variables)
+    done = shell.quick_line(line, variables)
 
     assert (done.code, done.err if done.code else "") == (0, "")
 

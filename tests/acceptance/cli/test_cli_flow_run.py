@@ -17,14 +17,14 @@ SCHEMA = json.dumps(
 
 
 def test_a_run_is_made_worked_on_and_ended_from_a_shell(shell: Shell) -> None:
-    made = shell.headgate("flow-run", "create", "etl", "--parameters", '{"day": 1}', "--tag", "x")
-    run_id = made.out.strip()
-    running = shell.headgate("flow-run", "set-state", run_id, "running")
-    completed = shell.headgate(
-        "flow-run", "set-state", run_id, "Completed", "--data", '{"rows": 7}', "--message", "Done."
+    made = shell.line("headgate flow-run create etl --parameters '{\"day\": 1}' --tag x", {})
+    run = {"RUN": made.out.strip()}
+    running = shell.line("headgate flow-run set-state $RUN running", run)
+    completed = shell.line(
+        "headgate flow-run set-state $RUN Completed --data '{\"rows\": 7}' --message Done.", run
     )
-    waited = shell.headgate("flow-run", "wait", run_id)
-    shown = shell.headgate("flow-run", "show", run_id)
+    waited = shell.line("headgate flow-run wait $RUN", run)
+    shown = shell.line("headgate flow-run show $RUN", run)
 
     assert [made.code, running.code, completed.code, waited.code, shown.code] == [0] * 5
     assert running.out == "ACCEPT  Running v2\n"
@@ -182,7 +182,7 @@ def test_a_run_that_ended_badly_is_told_by_the_exit_code(shell: Shell) -> None:
     failed = shell.made("failed")
     completed = shell.made("completed")
 
-    waited = shell.headgate("flow-run", "wait", failed, completed, "--json")
+    waited = shell.line(f"headgate flow-run wait {failed} {completed} --json", {})
 
     assert waited.code == 5
     assert {run["id"] for run in waited.jsons} == {failed, completed}

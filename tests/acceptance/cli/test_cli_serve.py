@@ -13,15 +13,8 @@ import pytest
 from headgate import v1 as pb
 from headgate.sync import Client
 from headgate_server.storage.schema import HEAD_REVISION
-from tests.acceptance.cli.shell import (
-    HEADGATE,
-    Ended,
-    Shell,
-    Terminal,
-    clean_environment,
-    ended,
-    until,
-)
+from tests.acceptance.cli.commands import HEADGATE, Ended, clean_environment, ended
+from tests.acceptance.cli.shell import Shell, Terminal, until
 from tests.acceptance.program import Program, free_port
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
