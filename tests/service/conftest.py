@@ -1,12 +1,16 @@
 """The real service over a real socket, on each database, with a clock that goes when it is told to."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import grpc.aio
 import pytest
 
+from headgate_server import app as app_module
 from headgate_server.app import App
 from headgate_server.settings import Settings
+from headgate_server.upkeep.loop import repeat
 from tests.fakes import FakeClock
 from tests.service.watched import KINDS, Watched
 from tests.service.world import World
@@ -21,6 +25,24 @@ QUIET = {
     "scheduler": "off",
 }
 """Keeps background passes from running by themselves: tests run them by hand."""
+A_DAY_IN_SECONDS = 86_400
+
+
+@pytest.fixture(autouse=True)
+def _quiet_passes() -> Iterator[None]:
+    """Spare servers the passes at their start, too, which would be in the way of those that tests run by hand."""
+
+    async def repeat_unless_quiet(
+        name: str, run_once: Any, interval_seconds: float, metrics: Any
+    ) -> None:
+        if interval_seconds < A_DAY_IN_SECONDS:
+            await repeat(name, run_once, interval_seconds, metrics)
+        await asyncio.Event().wait()
+
+    # What a test itself patches is to be put back before its server stops, so that the fixture for that may not come first.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(app_module, "repeat", repeat_unless_quiet)
+        yield
 
 
 @pytest.fixture

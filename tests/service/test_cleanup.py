@@ -28,15 +28,6 @@ LIVE = [SCHEDULED, PENDING, RUNNING, PAUSED, CANCELLING]
 MESSAGE = "The parent flow run was cancelled."
 
 
-@pytest.fixture
-async def after_the_first_pass(app: App, world: World) -> None:
-    """Wait for the pass that a server makes when it starts: it would take away what tests find."""
-    made = "headgate_upkeep_pass_seconds_count"
-    async with asyncio.timeout(10):
-        while not app.metrics.registry.get_sample_value(made, {"name": "cancellations"}):
-            await world.server.GetServerInfo(pb.GetServerInfoRequest())
-
-
 async def subflow_of(
     world: World, parent: pb.FlowRun, state: Any = RUNNING, **fields: Any
 ) -> pb.FlowRun:
@@ -50,7 +41,6 @@ async def cancel(world: World, *runs: pb.FlowRun) -> None:
         await world.propose(run, CANCELLED, force=True)
 
 
-@pytest.mark.usefixtures("after_the_first_pass")
 class TestTaskRuns:
     @pytest.mark.parametrize("state", LIVE, ids=pb.StateType.Name)
     async def test_those_that_have_not_ended_are_cancelled(
@@ -108,7 +98,6 @@ class TestTaskRuns:
         assert {(await get(world, each)).state.type for each in task_runs} == {CANCELLED}
 
 
-@pytest.mark.usefixtures("after_the_first_pass")
 class TestSubflowRuns:
     async def test_those_without_a_deployment_are_cancelled_at_once(
         self, app: App, world: World
