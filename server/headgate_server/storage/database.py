@@ -14,6 +14,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
+from headgate_server.model.errors import DatabaseUnavailableError
 from headgate_server.model.server_info import DatabaseKind
 from headgate_server.storage.driver_errors import translated_errors
 from headgate_server.storage.postgresql_writing import PostgresqlWriting
@@ -45,6 +46,7 @@ class Database:
         self._reader = reader
         self._asker = asker
         self._writing = writing
+        self._is_closed = False
 
     @classmethod
     def open(
@@ -130,6 +132,7 @@ class Database:
         Raises:
             DatabaseUnavailableError: The database did not answer.
         """
+        self._refuse_when_closed()
         with translated_errors():
             async with self._asker.connect() as conn:
                 return await conn.run_sync(function, *arguments)
@@ -137,6 +140,7 @@ class Database:
     @contextlib.asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
         """Hold a transaction that sees one moment, for reads that take several steps."""
+        self._refuse_when_closed()
         with translated_errors():
             async with self._reader.begin() as conn:
                 yield conn
@@ -181,19 +185,26 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection. Transactions that have begun are finished first."""
-        await self._all_returned()
-        await self._reader.dispose()
-        await self._asker.dispose()
+        self._is_closed = True
+        for engine in (self._reader, self._asker):
+            await _all_returned(engine)
+            await engine.dispose()
         await self._writing.close()
 
-    async def _all_returned(self) -> None:
-        """Wait until no read holds a connection: one whose caller has just gone gives its own back a little later."""
-        pool = self._reader.sync_engine.pool
-        assert isinstance(pool, AsyncAdaptedQueuePool)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_POOL_SECONDS):
-                while pool.checkedout():  # noqa: ASYNC110 - the pool does not tell
-                    await asyncio.sleep(_LOOK_SECONDS)
+    def _refuse_when_closed(self) -> None:
+        """Let nothing connect that nobody would close: a read goes on, and may begin, after its caller has gone."""
+        if self._is_closed:
+            raise DatabaseUnavailableError
+
+
+async def _all_returned(engine: AsyncEngine) -> None:
+    """Wait until no read holds a connection: one whose caller has just gone gives its own back a little later."""
+    pool = engine.sync_engine.pool
+    assert isinstance(pool, AsyncAdaptedQueuePool)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_POOL_SECONDS):
+            while pool.checkedout():  # noqa: ASYNC110 - the pool does not tell
+                await asyncio.sleep(_LOOK_SECONDS)
 
 
 def _prepare_sqlite(synchronous: str) -> Callable[[Any, object], None]:
