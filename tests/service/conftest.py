@@ -25,7 +25,7 @@ QUIET = {
     "scheduler": "off",
 }
 """Keeps background passes from running by themselves: tests run them by hand."""
-A_DAY_IN_SECONDS = 86_400
+A_DAY_SECONDS = 86_400
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,7 @@ def _quiet_passes() -> Iterator[None]:
     async def repeat_unless_quiet(
         name: str, run_once: Any, interval_seconds: float, metrics: Any
     ) -> None:
-        if interval_seconds < A_DAY_IN_SECONDS:
+        if interval_seconds < A_DAY_SECONDS:
             await repeat(name, run_once, interval_seconds, metrics)
         await asyncio.Event().wait()
 

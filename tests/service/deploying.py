@@ -7,6 +7,14 @@ from typing import Any
 from headgate import v1 as pb
 from tests.service.world import SCHEDULED, World, at, lasting, texts, types
 
+NO_SCHEMAS = {
+    "type": '{"type": 1}',
+    "type-of-a-member": '{"properties": {"a": {"type": "words"}}}',
+    "member": '{"properties": {"a": 7}}',
+    "pattern": '{"properties": {"a": {"pattern": "("}}}',
+    "digits": '{"maximum": 1%s}' % ("0" * 5000),
+}
+
 
 async def deployed(
     world: World, flow_id: str = "", name: str = "prod", **fields: Any
@@ -104,3 +112,16 @@ def by_cron(cron: str, timezone: str = "", **fields: Any) -> pb.DeploymentSchedu
 def by_rrule(rrule: str, timezone: str = "", **fields: Any) -> pb.DeploymentSchedule:
     """Return a schedule by recurrence rules."""
     return pb.DeploymentSchedule(rrule=pb.RruleSchedule(rrule=rrule, timezone=timezone), **fields)
+
+
+def template(**schema: Any) -> str:
+    """Return a base job template whose variables have a schema."""
+    names = schema.get("properties", {})
+    configuration = {name: f"{{{{ {name} }}}}" for name in names}
+    return json.dumps({"job_configuration": configuration, "variables": schema})
+
+
+async def names(world: World, **fields: Any) -> list[str]:
+    """Return the names on the first page of a list."""
+    listed = await world.deployments.ListDeployments(pb.ListDeploymentsRequest(**fields))
+    return [each.name for each in listed.deployments]

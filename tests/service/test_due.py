@@ -1,13 +1,8 @@
 """WatchDueFlowRuns: runs are sent to workers as they become due."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
 
-import grpc
-import grpc.aio
 import pytest
 from typing_extensions import override
 
@@ -15,6 +10,7 @@ from headgate import v1 as pb
 from headgate_server.app import App
 from tests.builders import NOW
 from tests.fakes import FakeClock
+from tests.service.due import AN_HOUR, due_runs, looked, sent, sent_until_idle
 from tests.service.replicas import replicas
 from tests.service.work import (
     a_flow,
@@ -32,59 +28,13 @@ from tests.service.world import (
     COMPLETED,
     PENDING,
     RUNNING,
-    Watch,
     World,
     lasting,
     scheduled_for,
-    the_error_info,
-    violations,
     when,
 )
 
 A_SECOND = timedelta(seconds=1)
-AN_HOUR = timedelta(hours=1)
-
-
-@asynccontextmanager
-async def due_runs(world: World, pool: str = "pool", **fields: Any) -> AsyncIterator[Watch]:
-    """Wait for the runs of a pool."""
-    request = pb.WatchDueFlowRunsRequest(work_pool_name=pool, **fields)
-    watch = Watch(world.work.WatchDueFlowRuns(request))
-    try:
-        yield watch
-    finally:
-        watch.cancel()
-
-
-async def sent(watch: Watch) -> str:
-    """Return the id of the run that is sent next."""
-    return str((await watch.next("due")).due.flow_run.id)
-
-
-async def sent_until_idle(watch: Watch) -> list[str]:
-    """Return the ids of the runs that are sent before the stream says that nothing more is due."""
-    found = []
-    while (message := await watch.next()).WhichOneof("event") == "due":
-        found.append(message.due.flow_run.id)
-    return found
-
-
-async def looked(app: App, world: World, watch: Watch, pool_queue_id: str) -> list[str]:
-    """Return the ids of the runs that a look which begins now sends, before that of a run that is made for this."""
-    marker = await queued(app, pool_queue_id, NOW - AN_HOUR)
-    found = []
-    while (run_id := await sent(watch)) != marker:
-        found.append(run_id)
-    await world.propose(marker, CANCELLED, force=True)
-    return found
-
-
-async def ending(watch: Watch) -> tuple[grpc.StatusCode, str, dict[str, str]]:
-    """Return how a stream ends: the code, the reason, and the facts."""
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await watch.rest()
-    info = the_error_info(caught.value)
-    return caught.value.code(), info.reason, dict(info.metadata)
 
 
 async def test_all_that_is_due_is_sent_first(world: World, app: App) -> None:
@@ -261,65 +211,6 @@ async def test_runs_are_sent_as_long_before_they_are_due_as_asked(world: World, 
 
     async with due_runs(world, prefetch=lasting(AN_HOUR)) as watch:
         assert await sent_until_idle(watch) == [soon]
-
-
-async def test_what_is_wrong_is_told(world: World) -> None:
-    request = pb.WatchDueFlowRunsRequest(
-        prefetch=lasting(-A_SECOND), progress_interval=lasting(AN_HOUR), view=cast("Any", 7)
-    )
-
-    assert await violations(anext(aiter(world.work.WatchDueFlowRuns(request)))) == [
-        "prefetch",
-        "progress_interval",
-        "work_pool_name",
-        "view",
-    ]
-
-
-async def test_what_does_not_exist_is_not_found(world: World) -> None:
-    async with due_runs(world) as watch:
-        assert (await ending(watch))[1] == "WORK_POOL_NOT_FOUND"
-    await new_pool(world)
-    async with due_runs(world, work_queue_names=["none"]) as watch:
-        assert (await ending(watch))[1] == "WORK_QUEUE_NOT_FOUND"
-
-
-async def test_the_stream_ends_with_its_pool(world: World) -> None:
-    await new_pool(world)
-    async with due_runs(world) as watch:
-        await watch.next("progress")
-
-        await world.work.DeleteWorkPool(pb.DeleteWorkPoolRequest(name="pool"))
-
-        code, reason, facts = await ending(watch)
-    assert code is grpc.StatusCode.NOT_FOUND
-    assert (reason, facts) == ("WORK_POOL_NOT_FOUND", {"name": "pool"})
-
-
-async def test_the_stream_ends_when_the_server_drains(world: World, app: App) -> None:
-    await new_pool(world)
-    async with due_runs(world) as watch:
-        await watch.next("progress")
-
-        app.operations.due_runs.drain()
-
-        code, reason, _ = await ending(watch)
-    assert (code, reason) == (grpc.StatusCode.UNAVAILABLE, "SERVER_DRAINING")
-
-
-class TestAge:
-    @pytest.fixture
-    def flags(self) -> dict[str, str]:
-        """Return settings under which a stream is soon too old."""
-        return {"watch-age": "1s"}
-
-    async def test_the_stream_ends_when_it_is_too_old(self, world: World) -> None:
-        await new_pool(world)
-        async with due_runs(world) as watch:
-            code, reason, facts = await ending(watch)
-
-        assert code is grpc.StatusCode.UNAVAILABLE
-        assert (reason, facts) == ("WATCH_AGED", {})
 
 
 class GoingClock(FakeClock):
