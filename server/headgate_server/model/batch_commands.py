@@ -9,7 +9,7 @@ from headgate_server.model.paging import PageRequest
 from headgate_server.model.states import ProposedState
 
 
-class NamedProposal(Proposal, frozen=True, kw_only=True):
+class NamedProposal(Proposal, frozen=True, gc=False, kw_only=True):
     """A state proposed for a flow run, by a request that may be repeated."""
 
     request_id: str | None = None

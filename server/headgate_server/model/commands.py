@@ -20,7 +20,7 @@ class CreateFlow(Command, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
 
 
-class CreateFlowRun(Command, frozen=True, kw_only=True):
+class CreateFlowRun(Command, frozen=True, gc=False, kw_only=True):
     """Create a flow run, or return the one that holds the idempotency key."""
 
     flow_id: str
@@ -46,7 +46,7 @@ class CreateFlowRun(Command, frozen=True, kw_only=True):
     request_id: str | None = None
 
 
-class Proposal(Command, frozen=True, kw_only=True):
+class Proposal(Command, frozen=True, gc=False, kw_only=True):
     """A state proposed for a flow run."""
 
     flow_run_id: str

@@ -32,7 +32,7 @@ class EventKind(StrEnum):
     """A task run was deleted, alone or with its flow run."""
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Change(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """What happened to one run or input. The part of an event that is known before it is committed."""
 
     kind: EventKind
@@ -88,7 +88,7 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
+class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A change with its place in the log."""
 
     revision: int

@@ -17,7 +17,7 @@ class RetryType(StrEnum):
     """A worker picks the run up once it is due."""
 
 
-class FlowRunPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class FlowRunPolicy(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """Retries of a run, and what the server remembers of its pauses."""
 
     retries: int | None = None
@@ -32,7 +32,7 @@ class FlowRunPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """How the retry in progress comes back. Kept by the server."""
 
 
-class FlowRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class FlowRun(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """One execution of a flow, with its current state."""
 
     id: str

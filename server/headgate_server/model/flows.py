@@ -6,7 +6,7 @@ from enum import StrEnum
 import msgspec
 
 
-class Flow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Flow(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """A workflow that can be run. Its name is unique."""
 
     id: str

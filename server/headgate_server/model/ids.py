@@ -28,10 +28,11 @@ class _Sequence:
                 # The random bits count on from where they are; one bit was left free to make room for that.
                 self._last += 1
             made = self._last
-        high = made >> _LOW_BITS & _HIGH
-        low = f"{made & _LOW | 1 << 63:016x}"
-        time = f"{made >> _RANDOM_BITS:012x}"
-        return f"{time[:8]}-{time[8:]}-7{high:03x}-{low[:4]}-{low[4:]}"
+        time, random = made >> _RANDOM_BITS, made & _LOW
+        return (
+            f"{time >> 16:08x}-{time & 0xFFFF:04x}-7{made >> _LOW_BITS & _HIGH:03x}-"
+            f"{random >> 48 | 0x8000:04x}-{random & 0xFFFFFFFFFFFF:012x}"
+        )
 
 
 _SEQUENCE: Final = _Sequence()

@@ -61,7 +61,7 @@ class RunInputKeyset(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
         )
 
 
-class StateDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class StateDetails(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """What some states need to say besides their type and name."""
 
     task_run_id: str | None = None
@@ -92,7 +92,7 @@ class StateDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """True when the result cannot be told apart from others, so that what depends on it is not known."""
 
 
-class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class State(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """One state of a run. States are never changed, only followed by another."""
 
     id: str
@@ -112,7 +112,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.type in TERMINAL
 
 
-class ProposedState(msgspec.Struct, frozen=True, kw_only=True):
+class ProposedState(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A state somebody asks for. It has no id, time or version until it is written."""
 
     type: StateType

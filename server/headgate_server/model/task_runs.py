@@ -39,7 +39,7 @@ class TaskRunPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """How far delays are spread at random, 0 and more; None leaves them as they are."""
 
 
-class TaskRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class TaskRun(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """One execution of a task, with its current state."""
 
     id: str

@@ -21,7 +21,7 @@ class VerdictStatus(StrEnum):
     """Nothing was written; propose the same state again after the delay."""
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+class Verdict(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The answer to one proposal, with the run as it now stands."""
 
     status: VerdictStatus
@@ -36,7 +36,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """Revision of the change in the log; 0 when nothing was written."""
 
 
-class TaskVerdict(msgspec.Struct, frozen=True, kw_only=True):
+class TaskVerdict(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The answer to one proposal for a task run, with the task run as it now stands."""
 
     status: VerdictStatus

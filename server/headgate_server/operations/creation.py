@@ -24,7 +24,7 @@ Key = tuple[str, str]
 """A flow id and an idempotency key."""
 
 
-class CreatedFlowRun(msgspec.Struct, frozen=True, kw_only=True):
+class CreatedFlowRun(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The run that a request to create leads to."""
 
     run: FlowRun

@@ -14,7 +14,7 @@ from headgate_server.model.verdicts import VerdictStatus
 R = TypeVar("R", FlowRun, TaskRun)
 
 
-class Draft(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
+class Draft(msgspec.Struct, Generic[R], frozen=True, gc=False, kw_only=True):
     """A proposed state, the run it is meant for, and the verdict so far.
 
     A rule takes a draft and returns one: the same if it has no objection, else what one of the
@@ -134,7 +134,7 @@ class TaskFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Drawn at random from 0 up to, but not including, 1."""
 
 
-class TaskDraft(Draft[TaskRun], frozen=True, kw_only=True):
+class TaskDraft(Draft[TaskRun], frozen=True, gc=False, kw_only=True):
     """A draft for a task run."""
 
     facts: TaskFacts

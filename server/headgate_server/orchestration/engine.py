@@ -20,7 +20,7 @@ from headgate_server.orchestration.draft import Draft, FlowDraft, R, TaskDraft, 
 from headgate_server.orchestration.policies import D, FlowPolicy, Judge, TaskPolicy
 
 
-class Decision(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
+class Decision(msgspec.Struct, Generic[R], frozen=True, gc=False, kw_only=True):
     """What became of a proposal, and what there is to write."""
 
     status: VerdictStatus
@@ -46,7 +46,7 @@ FlowDecision: TypeAlias = Decision[FlowRun]
 """What became of a proposal for a flow run."""
 
 
-class TaskDecision(Decision[TaskRun], frozen=True, kw_only=True):
+class TaskDecision(Decision[TaskRun], frozen=True, gc=False, kw_only=True):
     """What became of a proposal for a task run, and what there is to write besides."""
 
     takes_slots: bool = False

@@ -129,7 +129,7 @@ _FOR_TRANSITIONS: Final = BulkLookup(
 )
 
 
-class Loaded(msgspec.Struct, frozen=True, kw_only=True):
+class Loaded(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A run as it is stored, in BASIC view."""
 
     run: FlowRun

@@ -98,7 +98,7 @@ _FOR_TRANSITIONS: Final = BulkLookup(
 )
 
 
-class LoadedTask(msgspec.Struct, frozen=True, kw_only=True):
+class LoadedTask(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A task run as it is stored, in BASIC view."""
 
     task_run: TaskRun

@@ -38,7 +38,7 @@ ATTEMPTS: Final = 50
 """How often a change that lost a race against another server is tried before its caller is told."""
 
 
-class Written(msgspec.Struct, Generic[R], frozen=True):
+class Written(msgspec.Struct, Generic[R], frozen=True, gc=False):
     """What became of one member of a batch."""
 
     value: R
