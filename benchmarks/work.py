@@ -12,7 +12,6 @@ from benchmarks.servers import Endpoint, headgate
 from benchmarks.turns import KINDS, Bench, cpu, rate
 
 _TASK_RUNS: Final = 256
-_CALLERS: Final = 64
 _DUE: Final = 10_000
 _POLLED: Final = 100
 _ITEMS: Final = 1_000
@@ -51,41 +50,42 @@ def _measure_task_states(bench: Bench, kind: str, endpoint: Endpoint, flow_id: s
 
 def _measure_batches(bench: Bench, kind: str, endpoint: Endpoint, flow_id: str) -> None:
     """Compare what an item of a batch costs the server with a call of its own."""
+    batch = Turn(callers=1, seconds=_BATCH_SECONDS, warm_seconds=bench.turn(1).warm_seconds)
     run = bench.load.run
-    single = bench.turn(_CALLERS)
-    batch = Turn(callers=1, seconds=_BATCH_SECONDS, warm_seconds=single.warm_seconds)
     rows = []
-    pairs: Sequence[tuple[str, Callable[[], Sample], Callable[[], Sample]]] = (
+    pairs: Sequence[tuple[str, Callable[[Turn], Sample], Callable[[], Sample]]] = (
         (
             "BatchCreateFlowRuns",
-            partial(run, load_work.create_runs, endpoint, flow_id, single),
+            lambda turn: run(load_work.create_runs, endpoint, flow_id, turn),
             partial(run, load_work.create_batches, endpoint, flow_id, _ITEMS, batch),
         ),
         (
             "BatchSetFlowRunStates",
-            partial(_set_singly, bench, endpoint, flow_id, single),
+            partial(_set_singly, bench, endpoint, flow_id),
             partial(run, load_work.set_batches, endpoint, flow_id, _ITEMS, batch),
         ),
     )
     for name, singly, together in pairs:
-        singles, batches = bench.take_turns(singly, together)
-        cheaper = Figure.of(
-            cpu(one) / (cpu(many) / _ITEMS) for one, many in zip(singles, batches, strict=True)
-        )
-        rows.append(
-            Row(
-                subject=name,
-                figures={
-                    "items/s": Figure.of(rate(each) * _ITEMS for each in batches),
-                    "server CPU µs an item": Figure.of(cpu(each) / _ITEMS for each in batches),
-                    "server CPU µs a single call": Figure.of(map(cpu, singles)),
-                    "single / item": cheaper,
-                },
+        turns = [bench.turn(callers) for callers in bench.effort.callers]
+        batches, *singles = bench.take_turns(together, *(partial(singly, turn) for turn in turns))
+        figures = {
+            "items/s": Figure.of(rate(each) * _ITEMS for each in batches),
+            "server CPU µs an item": Figure.of(cpu(each) / _ITEMS for each in batches),
+        }
+        cheaper = {
+            turn.callers: Figure.of(
+                cpu(one) / (cpu(many) / _ITEMS) for one, many in zip(of_turn, batches, strict=True)
             )
-        )
-        claim = f"{name} on {KINDS[kind]}: server CPU of a single call / of an item"
-        bench.bars.append(Bar.at_least(claim, cheaper, 5))
-    note = f"Batches of {_ITEMS:,} from one caller, single calls from {_CALLERS}."
+            for turn, of_turn in zip(turns, singles, strict=True)
+        }
+        figures |= {
+            f"a single call of {callers_text(callers)} / an item": figure
+            for callers, figure in cheaper.items()
+        }
+        rows.append(Row(subject=name, figures=figures))
+        claim = f"{name} on {KINDS[kind]}: server CPU of a single call / of an item, 1 caller each"
+        bench.bars.append(Bar.at_least(claim, cheaper[1], 5))
+    note = f"Server CPU of single calls against that of an item in batches of {_ITEMS:,} from one caller."
     title = f"Changes by the thousand on {KINDS[kind]}"
     bench.sections.append(Section(title=title, note=note, rows=rows))
 
