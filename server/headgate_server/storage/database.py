@@ -74,6 +74,8 @@ class Database:
             pool_size=readers,
             max_overflow=0,
             pool_timeout=_POOL_SECONDS,
+            # Each connection has a cache of its own: the one used last has the newest.
+            pool_use_lifo=True,
         )
         prepare = _prepare_sqlite(synchronous)
         event.listen(reader.sync_engine, "connect", prepare)
@@ -93,6 +95,8 @@ class Database:
                 pool_size=size,
                 max_overflow=0,
                 pool_timeout=_POOL_SECONDS,
+                # Each connection knows its own statements.
+                pool_use_lifo=True,
                 pool_pre_ping=False,
                 pool_reset_on_return=reset,
                 isolation_level=isolation,
