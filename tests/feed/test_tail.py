@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from typing import cast
 
 import pytest
 
@@ -38,6 +39,34 @@ async def commit(database: Database, count: int) -> list[Event]:
     """Append events to the log, and return them as their writer knows them."""
     change = Change(kind=EventKind.INPUT_CREATED, flow_run_id="a")
     return await database.write(lambda conn: events.append(conn, [[change] * count], NOW))
+
+
+class ToldDatabase:
+    """A database that others listen at."""
+
+    def __init__(self) -> None:
+        self.payloads: asyncio.Queue[str] = asyncio.Queue()
+
+    async def notify(self, _channel: str, payload: str) -> None:
+        """Keep what is told."""
+        await self.payloads.put(payload)
+
+
+async def test_others_are_told_of_what_is_committed_before_it_can_be_handed_on(
+    metrics: Metrics,
+) -> None:
+    """Nobody else tells them, and their own next look may be far away."""
+    change = Change(kind=EventKind.INPUT_CREATED, flow_run_id="a")
+    told = ToldDatabase()
+    tail = Tail(cast("Database", told), listener=lambda _: None, metrics=metrics)
+    telling = asyncio.create_task(tail.tell_others())
+
+    tail.accept([Event(revision=2, last_revision=2, commit_time=NOW, change=change)])
+
+    assert await told.payloads.get() == "2"
+    assert tail.head == 0
+    telling.cancel()
+    await asyncio.wait([telling])
 
 
 async def test_what_this_process_commits_is_handed_on_at_once(

@@ -53,6 +53,8 @@ class Tail:
         self._committed = asyncio.Event()
         self._moved: asyncio.Future[None] | None = None
         self._poll_seconds = POLL_SECONDS
+        self._newest = 0
+        """The newest revision that this process has committed; it may be ahead of the head."""
         self.head = 0
         """The newest revision that was handed on."""
 
@@ -66,6 +68,7 @@ class Tail:
 
     def accept(self, happened: Sequence[Event]) -> None:
         """Take events that this process has just committed."""
+        self._newest = happened[-1].revision
         self._committed.set()
         # Some may be known from the log already: a look at it can be faster than their writer.
         known = self.head + 1 - happened[0].revision
@@ -100,7 +103,7 @@ class Tail:
             self._committed.clear()
             # A notification that fails is made up for by their next look.
             with suppress(HeadgateError):
-                await self._database.notify(CHANNEL, str(self.head))
+                await self._database.notify(CHANNEL, str(self._newest))
             await asyncio.sleep(TELL_SECONDS)
 
     def _hear(self, payload: str) -> None:
