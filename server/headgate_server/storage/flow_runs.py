@@ -21,6 +21,7 @@ from headgate_server.storage.bulk import (
     Row,
 )
 from headgate_server.storage.queue_names import with_queue_names
+from headgate_server.storage.state_rows import state_row, without_data
 from headgate_server.storage.tables import (
     FLOW,
     FLOW_RUN,
@@ -237,13 +238,13 @@ def update(
             for run, before in changed
         ],
         [before.edition for _, before in changed],
-        [_state_row(*each) for each in states],
+        [state_row(*each) for each in states],
     )
 
 
 def insert_states(conn: Connection, states: Sequence[tuple[str, State]]) -> None:
     """Insert states, each with the id of its run."""
-    _INSERT_STATES.run(conn, [_state_row(*each) for each in states])
+    _INSERT_STATES.run(conn, [state_row(*each) for each in states])
 
 
 def delete(conn: Connection, editions: Sequence[tuple[str, int]]) -> set[str]:
@@ -287,11 +288,6 @@ def replace_tags(conn: Connection, run: FlowRun) -> None:
     """Write the tags of a run."""
     conn.execute(delete_from(FLOW_RUN_TAG).where(FLOW_RUN_TAG.c.flow_run_id == run.id))
     _INSERT_TAGS.run(conn, [(run.id, tag) for tag in run.tags])
-
-
-def without_data(state: State) -> State:
-    """Return a state without its data."""
-    return state if state.data_json is None else msgspec.structs.replace(state, data_json=None)
 
 
 def basic(run: FlowRun) -> FlowRun:
@@ -344,16 +340,6 @@ def _full(
 def _changing(run: FlowRun, edition: int) -> Row:
     """Return the columns of a run that may change, the body last."""
     return (*_columns(run, edition), _ENCODE(basic(run)))
-
-
-def _state_row(run_id: str, state: State) -> Row:
-    return (
-        run_id,
-        state.version,
-        state.details.transition_id,
-        _ENCODE(without_data(state)),
-        state.data_json,
-    )
 
 
 def _columns(run: FlowRun, edition: int) -> Row:

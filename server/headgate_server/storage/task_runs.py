@@ -18,6 +18,7 @@ from headgate_server.storage.bulk import (
     BulkUpdateAndInsert,
     Row,
 )
+from headgate_server.storage.state_rows import state_row, without_data
 from headgate_server.storage.tables import TASK_RUN, TASK_RUN_STATE, TASK_RUN_TAG
 from headgate_server.storage.times import to_micros, to_span_micros
 
@@ -208,13 +209,13 @@ def update(
             for task_run, before in changed
         ],
         [before.edition for _, before in changed],
-        [_state_row(*each) for each in states],
+        [state_row(*each) for each in states],
     )
 
 
 def insert_states(conn: Connection, states: Sequence[tuple[str, State]]) -> None:
     """Insert states, each with the id of its task run."""
-    _INSERT_STATES.run(conn, [_state_row(*each) for each in states])
+    _INSERT_STATES.run(conn, [state_row(*each) for each in states])
 
 
 def delete(conn: Connection, editions: Sequence[tuple[str, int]]) -> set[str]:
@@ -231,7 +232,7 @@ def basic(task_run: TaskRun) -> TaskRun:
     state = task_run.state
     if state is None or state.data_json is None:
         return task_run
-    return msgspec.structs.replace(task_run, state=_without_data(state))
+    return msgspec.structs.replace(task_run, state=without_data(state))
 
 
 def with_data(task_run: TaskRun, data_json: str | None) -> TaskRun:
@@ -242,23 +243,9 @@ def with_data(task_run: TaskRun, data_json: str | None) -> TaskRun:
     return msgspec.structs.replace(task_run, state=state)
 
 
-def _without_data(state: State) -> State:
-    return state if state.data_json is None else msgspec.structs.replace(state, data_json=None)
-
-
 def _changing(task_run: TaskRun, edition: int) -> Row:
     """Return the columns of a task run that may change, the body last."""
     return (*_columns(task_run, edition), _ENCODE(basic(task_run)))
-
-
-def _state_row(task_run_id: str, state: State) -> Row:
-    return (
-        task_run_id,
-        state.version,
-        state.details.transition_id,
-        _ENCODE(_without_data(state)),
-        state.data_json,
-    )
 
 
 def _columns(task_run: TaskRun, edition: int) -> Row:
